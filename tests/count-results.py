@@ -4,7 +4,7 @@
 
 usage: count-results.py testlog.json
 
-A TAP program counts by its cases, any other test as one. A program that ends
+What a failed test printed goes to stderr. A TAP program counts by its cases, any other test as one. A program that ends
 badly although its cases passed (a leak found at exit, a crash, a timeout, a
 plan cut short) counts as one failure more.
 """
@@ -16,6 +16,7 @@ import sys
 CASE = re.compile(r'^(not )?ok\b(.*)$', re.MULTILINE)
 SKIP = re.compile(r'#\s*skip', re.IGNORECASE)
 GOOD = ('OK', 'EXPECTEDFAIL')
+SHOWN_LINES = 150
 
 
 def count_cases(text):
@@ -42,11 +43,25 @@ def count_test(test):
     return cases
 
 
+def show(test):
+    """The end of what a failed test printed, less its good cases."""
+    print(f'---- {test["name"]}: {test["result"]},'
+          f' exit status {test.get("returncode")}', file=sys.stderr)
+    for stream in ('stdout', 'stderr'):
+        lines = [line for line in (test.get(stream) or '').splitlines()
+                 if not line.startswith('ok ')]
+        print('\n'.join(lines[-SHOWN_LINES:]), file=sys.stderr)
+
+
 def main():
     total = collections.Counter()
     with open(sys.argv[1], encoding='utf-8') as log:
         for line in log:
-            total += count_test(json.loads(line))
+            test = json.loads(line)
+            counts = count_test(test)
+            if counts['failed']:
+                show(test)
+            total += counts
     if not total:
         sys.exit('count-results.py: no test ran')
     print(total['passed'], total['failed'], total['skipped'])
