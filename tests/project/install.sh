@@ -66,7 +66,7 @@ EOF
 }
 
 helper_finds_the_program () {
-  "$dest$helper_dir/mount.vixfs" -fv /vms /mnt -o noauto,ro \
+  "$dest$helper_dir/mount.vixfs" -fv /vms /mnt -o ro \
     | grep -q "vixfs /vms /mnt -o ro$" || return 1
   # It is there, and it is vixfs that answers.
   "$dest$prefix/bin/vixfs" --version | grep -q '^vixfs '
