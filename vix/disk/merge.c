@@ -243,8 +243,13 @@ static gboolean
 add_cost (const Merge *m, const Step *step, gpointer data, GError **error)
 {
   Cost *cost = data;
+  guint64 end = step->offset + step->len;
   guint64 bytes = step->len;
 
+  /* The extent's last grain may be short, but not in the file. */
+  if (end == step->extent->start + step->extent->length)
+    bytes += (step->extent->grain - bytes % step->extent->grain)
+             % step->extent->grain;
   if (step->extent != cost->extent) {
     cost->extent = step->extent;
     cost->growth = 0;

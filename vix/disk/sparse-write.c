@@ -151,10 +151,13 @@ vmdk_sparse_fill_directories (VmdkSparse *self, GError **error)
   if (self->redundant != NULL)
     place_missing (self, self->redundant);
   self->next_sector = round_up (self->next_sector, self->header.grain);
-  /* New tables are zeros before a directory knows them. */
+  /* New tables are zeros before a directory knows them, and the second
+   * directory knows none that the first does not. */
   if (!extend_file (self, error) || !source->ops->sync (source, error))
     return FALSE;
-  if (n_first > 0 && !write_directory (self, self->header.gd, first, error))
+  if (n_first > 0
+      && (!write_directory (self, self->header.gd, first, error)
+          || !source->ops->sync (source, error)))
     return FALSE;
   return n_second == 0
          || write_directory (self, self->header.rgd, self->redundant, error);
