@@ -206,8 +206,10 @@ fake_fail_next (int code)
   g_mutex_unlock (&fake.mutex);
 }
 
-void
-fake_set_power (const char *name, int power_state, int tools_state)
+/* The VM of that name of each host. */
+static void
+for_each_vm (const char *name, void (*func) (FakeVM *, gconstpointer),
+             gconstpointer data)
 {
   g_mutex_lock (&fake.mutex);
   for (guint i = 0; fake.hosts != NULL && i < fake.hosts->len; i++) {
@@ -216,13 +218,65 @@ fake_set_power (const char *name, int power_state, int tools_state)
     for (guint j = 0; j < host->vms->len; j++) {
       FakeVM *vm = host->vms->pdata[j];
 
-      if (strcmp (vm->name, name) == 0) {
-        vm->power = power_state;
-        vm->tools = tools_state;
-      }
+      if (strcmp (vm->name, name) == 0)
+        func (vm, data);
     }
   }
   g_mutex_unlock (&fake.mutex);
+}
+
+static FakeSnapshot *
+add_snapshot (FakeVM *vm, const char *name, gint64 parent)
+{
+  FakeSnapshot *s = g_new0 (FakeSnapshot, 1);
+
+  s->id = vm->next++;
+  s->parent = parent;
+  s->name = g_strdup (name);
+  s->description = g_strdup ("");
+  s->power = VIX_POWERSTATE_POWERED_OFF;
+  g_ptr_array_add (vm->snapshots, s);
+  vm->current = s->id;
+  return s;
+}
+
+static void
+import_below (FakeVM *vm, gconstpointer name)
+{
+  add_snapshot (vm, name, vm->current);
+}
+
+static void
+import_root (FakeVM *vm, gconstpointer name)
+{
+  add_snapshot (vm, name, 0);
+}
+
+static void
+set_power (FakeVM *vm, gconstpointer states)
+{
+  vm->power = ((const int *)states)[0];
+  vm->tools = ((const int *)states)[1];
+}
+
+void
+fake_import_snapshot (const char *vm, const char *snapshot)
+{
+  for_each_vm (vm, import_below, snapshot);
+}
+
+void
+fake_import_root (const char *vm, const char *snapshot)
+{
+  for_each_vm (vm, import_root, snapshot);
+}
+
+void
+fake_set_power (const char *name, int power_state, int tools_state)
+{
+  const int states[] = { power_state, tools_state };
+
+  for_each_vm (name, set_power, states);
 }
 
 /* ---- the host ---- */
@@ -505,10 +559,8 @@ fake_create_snapshot (gpointer data, const char *id,
     return FALSE;
   fake.log.snapshot = *params;
   fake.log.snapshot.name = fake.log.snapshot.description = NULL;
-  s = g_new0 (FakeSnapshot, 1);
-  s->id = vm->next++;
-  s->parent = vm->current;
-  s->name = g_strdup (params->name);
+  s = add_snapshot (vm, params->name, vm->current);
+  g_free (s->description);
   s->description = g_strdup (params->description);
   s->memory = params->memory && (vm->power & VIX_POWERSTATE_POWERED_ON);
   s->power = s->memory ? VIX_POWERSTATE_POWERED_ON : VIX_POWERSTATE_POWERED_OFF;
@@ -517,8 +569,7 @@ fake_create_snapshot (gpointer data, const char *id,
     s->parent = replaced->parent;
     g_ptr_array_remove (vm->snapshots, replaced);
   }
-  g_ptr_array_add (vm->snapshots, s);
-  vm->current = *ret_id = s->id;
+  *ret_id = s->id;
   return end_change (data, id);
 }
 

@@ -48,6 +48,8 @@ void fake_wait_running (int n);
 void fake_fail_next (int code);
 
 /* As if somebody else had done it. */
+void fake_import_snapshot (const char *vm, const char *snapshot);
+void fake_import_root (const char *vm, const char *snapshot);
 void fake_set_power (const char *name, int power_state, int tools_state);
 
 G_END_DECLS
