@@ -505,10 +505,11 @@ carry_out (const Merge *m, const VmdkMergeControl *control, guint64 work,
               .percent = -1 };
   gboolean ok = advance (&run, 0, error) && walk (m, run_step, &run, error);
 
-  /* After a failure too: what has been written becomes part of the disk, and
-   * the space reserved for the rest is given back. */
+  /* After a failure too: what has been written becomes part of the disk. The
+   * rest of the space is given back, or may be meant for the next child. */
   ok &= FOR_EXTENTS (m->into, flush, ok ? error : NULL);
-  ok &= FOR_EXTENTS (m->into, release, ok ? error : NULL);
+  if (!m->into_parent)
+    ok &= FOR_EXTENTS (m->into, release, ok ? error : NULL);
   if (ok && control != NULL && control->progress != NULL)
     control->progress (control->data, 100);
   return ok;

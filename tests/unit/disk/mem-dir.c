@@ -191,10 +191,16 @@ mem_reserve (VmdkSource *source, guint64 offset, guint64 len, GError **error)
   MemSource *self = (MemSource *)source;
   guint64 size = self->file->data->len;
   guint64 behind = offset + len > size ? offset + len - size : 0;
+  guint64 have = self->reserved;
 
-  if (!take_space (self, behind, error))
+  if (behind <= have)
+    return TRUE;
+  self->reserved = 0; /* to be added to, not to be taken */
+  if (!take_space (self, behind - have, error)) {
+    self->reserved = have;
     return FALSE;
-  self->reserved += behind;
+  }
+  self->reserved = behind;
   return TRUE;
 }
 

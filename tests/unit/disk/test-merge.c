@@ -564,6 +564,36 @@ test_disk_full (DiskFixture *f, gconstpointer data)
   g_assert_cmpmem (before->data, before->len, after->data, after->len);
 }
 
+/* Reserved for two children, then merged one after the other with not a byte
+ * to spare; the first merge must not give away what the second needs. */
+static void
+test_reservations_add_up (DiskFixture *f, gconstpointer data)
+{
+  g_autoptr (MemDir) dir = make_mem_chain (f->rand, 20000);
+  g_autoptr (VmdkLink) base = open_mem (dir, "base", TRUE);
+  g_autoptr (VmdkLink) middle = open_mem (dir, "f", FALSE);
+  g_autoptr (VmdkLink) top = open_mem (dir, "c", FALSE);
+  g_autoptr (GError) error = NULL;
+  guint64 need[2];
+  guint64 unused;
+
+  g_assert_true (vmdk_merge_cost (base, middle, &unused, &need[0], NULL));
+  g_assert_true (vmdk_merge_cost (base, top, &unused, &need[1], NULL));
+  mem_dir_set_free_space (dir, need[0] + need[1]);
+  vmdk_merge_reserve_parent (base, middle, &error);
+  g_assert_no_error (error);
+  vmdk_merge_reserve_parent (base, top, &error);
+  g_assert_no_error (error);
+  mem_dir_set_free_space (dir, 0);
+  vmdk_merge_into_parent (base, middle, NULL, &error);
+  g_assert_no_error (error);
+  mem_dir_set_free_space (dir, 0); /* somebody else took what was given back */
+  vmdk_merge_into_parent (base, top, NULL, &error);
+  g_assert_no_error (error);
+  vmdk_merge_release_parent (base, &error);
+  g_assert_no_error (error);
+}
+
 static void
 test_reservation_is_given_back (DiskFixture *f, gconstpointer data)
 {
@@ -665,6 +695,7 @@ main (int argc, char **argv)
              GINT_TO_POINTER (FALSE), test_disk_full);
   DISK_TEST ("/vmdk/merge/disk-full-into-parent-changes-nothing",
              GINT_TO_POINTER (TRUE), test_disk_full);
+  DISK_TEST ("/vmdk/merge/reservations-add-up", NULL, test_reservations_add_up);
   DISK_TEST ("/vmdk/merge/flat-reservation-is-given-back", NULL,
              test_reservation_is_given_back);
   DISK_TEST ("/vmdk/merge/sparse-reservation-is-given-back", NULL,
