@@ -236,9 +236,6 @@ recover (WsWatch *self, WsNode *node, const char *id)
   dir = ws_host_open_vm_dir (self->host, id, NULL);
   if (dir == NULL)
     return;
-  if (!node->has_journal
-      && ws_file_lock_inspect (dir->fd, dir->vmx_name, NULL) != WS_LOCK_STALE)
-    return;
   node->recover_due_us
     = now + (node->has_journal ? JOURNAL_AGAIN_US : STALE_AGAIN_US);
   if (!ws_recover_vm (self->host, dir, NULL, &error))
