@@ -208,6 +208,24 @@ overhead_0 (GByteArray *image)
 }
 
 static void
+overhead_outside (GByteArray *image)
+{
+  guint n = SECTORS / 128 + 1;
+
+  for (guint i = 0; i < n; i++) {
+    guint table = i / 64 * 4;
+
+    image_put32 (
+      image,
+      image_get32 (image, gd_of (image) * 512u + table) * 512u + i % 64 * 4, 0);
+    image_put32 (
+      image, image_get32 (image, KDMV_RGD * 512 + table) * 512u + i % 64 * 4,
+      0);
+  }
+  image_put64 (image, 64, G_GUINT64_CONSTANT (1) << 31);
+}
+
+static void
 unknown_compression (GByteArray *image)
 {
   image->data[77] = 2;
@@ -740,6 +758,8 @@ static const DamageCase cases[] = {
     "same sectors" },
   { "sparse/table-over-grain-is-not-written", S, table_over_grain, AT_WRITE,
     INVALID, "same sectors" },
+  { "sparse/overhead-past-end-is-not-written", S, overhead_outside, AT_WRITE,
+    INVALID, "behind the end" },
   { "sparse/unclean-is-not-written", S, unclean, AT_WRITE, REPAIR,
     "not closed" },
   { "sparse/differing-tables-are-not-written", S, tables_differ, AT_WRITE,
