@@ -7,8 +7,9 @@
 
 #include "node.h"
 
-/* One is enough unless some are stuck, see notify.h. */
-#define MAX_THREADS 8
+/* As many as are stuck, see notify.h: with a limit the one that would free
+ * the others could be waiting for a thread. */
+#define MAX_THREADS (-1)
 #define STOP_PATIENCE (2 * G_TIME_SPAN_SECOND)
 
 typedef struct {

@@ -8,8 +8,8 @@
  * directory, which the kernel holds from the moment that it sends mkdir, rmdir
  * or rename until the answer: notifier threads do that. They put off names in
  * directories that are known to be held (fs_notify_hold()); should one get
- * stuck on a request that has not reached us yet, it waits alone: there are
- * some more. Order does not matter: an invalidation says only "ask again".
+ * stuck on a request that has not reached us yet, it waits alone: there are as
+ * many as it takes. Order does not matter: an invalidation says only "ask again".
  *
  * Any thread. Lock level 3; nothing is sent while it is held.
  */
