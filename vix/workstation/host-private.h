@@ -25,7 +25,8 @@ typedef struct {
   WsMergeQueue *merges; /* NULL if read-only */
 
   VixLock lock;           /* VIX_LOCK_HOST; guards what follows */
-  GHashTable *refreshing; /* id -> VMs being re-read, see inventory.c */
+  GCond refreshed;        /* an id left the next one */
+  GHashTable *refreshing; /* id -> GThread that reads it, see inventory.c */
   GHashTable *places;     /* id -> where the watch found it */
   gboolean watched;       /* records are published */
   WsWatch *watch;         /* NULL before watch; not guarded */
