@@ -408,7 +408,7 @@ test_pump_runs_nothing_unpumped (void)
 
   g_usleep (50000);
   assert_vix (VixJob_CheckCompletion (job, &complete), VIX_OK);
-  g_assert_cmpint (complete, ==, FALSE);
+  g_assert_true (complete == FALSE);
   g_assert_cmpint (pumped.completed, ==, 0);
   Vix_PumpEvents (host, VIX_PUMPEVENTOPTION_NONE);
   g_assert_cmpint (pumped.completed, ==, 2);
