@@ -143,10 +143,10 @@ test_find_items_complete_before_wait_returns (void)
   VixHandle host = connect_workstation ();
   Found found = { .paths = g_string_new ("") };
   char *path = NULL;
+  VixError err = finish (
+    VixHost_FindItems (host, VIX_FIND_RUNNING_VMS, 0, -1, on_found, &found));
 
-  assert_vix (finish (VixHost_FindItems (host, VIX_FIND_RUNNING_VMS, 0, -1,
-                                         on_found, &found)),
-              VIX_OK);
+  assert_vix (err, VIX_OK);
   g_assert_cmpstr (found.paths->str, ==,
                    "/vms/two/two.vmx;/vms/quiet/quiet.vmx;"
                    "/vms/bare/bare.vmx;");
@@ -160,9 +160,9 @@ test_find_items_complete_before_wait_returns (void)
   Vix_FreeBuffer (path);
   g_string_truncate (found.paths, 0);
   found.completed = 0;
-  assert_vix (finish (VixHost_FindItems (host, VIX_FIND_REGISTERED_VMS, 0, -1,
-                                         on_found, &found)),
-              VIX_OK);
+  err = finish (
+    VixHost_FindItems (host, VIX_FIND_REGISTERED_VMS, 0, -1, on_found, &found));
+  assert_vix (err, VIX_OK);
   g_assert_nonnull (strstr (found.paths->str, "/vms/one/one.vmx;"));
   g_string_free (found.paths, TRUE);
   disconnect_and_check (host);

@@ -178,6 +178,7 @@ test_stops_at_the_first_failure (void)
   VixHandle host = connect_workstation ();
   VixHandle vm = open_vm (host, "one");
   int vcpus = -1, memory = -1, bad = -1;
+  char **nowhere = NULL;
 
   assert_vix (Vix_GetProperties (vm, VIX_PROPERTY_VM_NUM_VCPUS, &vcpus,
                                  VIX_PROPERTY_HOST_HOSTTYPE, &bad,
@@ -188,7 +189,7 @@ test_stops_at_the_first_failure (void)
   g_assert_cmpint (bad, ==, -1);
   g_assert_cmpint (memory, ==, -1);
   assert_vix (
-    Vix_GetProperties (vm, VIX_PROPERTY_VM_NAME, NULL, VIX_PROPERTY_NONE),
+    Vix_GetProperties (vm, VIX_PROPERTY_VM_NAME, nowhere, VIX_PROPERTY_NONE),
     VIX_E_INVALID_ARG);
   assert_vix (Vix_GetProperties (vm, VIX_PROPERTY_NONE), VIX_OK);
   disconnect_and_check (host);

@@ -439,7 +439,7 @@ test_named (void)
   cases[n++] = (typeof (*cases)){ "\xff", 0, VIX_E_INVALID_UTF8_STRING };
   for (gsize i = 0; i < n; i++) {
     found = 5;
-    g_test_message ("%s", cases[i].name);
+    g_test_message ("case %" G_GSIZE_FORMAT, i);
     assert_vix (VixVM_GetNamedSnapshot (vm, cases[i].name, &found),
                 cases[i].code);
     g_assert_cmpint (found, ==, cases[i].handle);
