@@ -7,7 +7,7 @@ build=$1 prefix=$2 helper_dir=$3
 shift 3
 cc=("$@")
 dest=$(mktemp -d)
-trap 'rm -rf "$dest"' EXIT
+trap 'rm -rf --one-file-system "$dest"' EXIT
 number=0
 
 report () { # NAME COMMAND...
