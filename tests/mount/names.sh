@@ -123,9 +123,13 @@ two_vms_in_one_directory () {
   make_vm pair/a && make_vm pair/b || return 1
   mv "$vms/pair/a/"* "$vms/pair/b/"* "$vms/pair/"
   rmdir "$vms/pair/a" "$vms/pair/b"
-  within 3 [ -d "$mnt/pair/a/snapshots" ] \
-    && within 3 [ -d "$mnt/pair/b/snapshots" ] \
+  # Until the move is seen, pair/a is the VM that was in pair/a/.
+  within 3 is_of pair/a pair/a.vmx && within 3 is_of pair/b pair/b.vmx \
     && mkdir "$mnt/pair/a/snapshots/x" && same '' "$(ls "$mnt/pair/b/snapshots")"
+}
+
+is_of () { # VM .VMX
+  same "$vms/$2" "$(getfattr --only-values -n user.vix.vmx "$mnt/$1")"
 }
 
 vms_nest_in_folders () {
