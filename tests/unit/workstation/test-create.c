@@ -266,12 +266,12 @@ test_buses (void)
   };
   g_autoptr (Bed) bed = bed_new (WORKSTATION, disks);
   g_autofree char *number = NULL;
-  g_autofree char *sums[5] = { NULL };
+  g_autoptr (GPtrArray) sums = g_ptr_array_new_with_free_func (g_free);
 
   for (guint i = 0; disks[i] != NULL; i++) {
     g_autofree char *node = g_strndup (disks[i], strcspn (disks[i], " "));
 
-    sums[i] = bed_sum_running (bed, node);
+    g_ptr_array_add (sums, bed_sum_running (bed, node));
   }
   bed_snap (bed, "all of them");
   number = bed_get (bed, "vm.vmsd", "snapshot0.numDisks");
@@ -281,8 +281,8 @@ test_buses (void)
     g_autofree char *frozen = bed_sum_frozen (bed, 1, node);
     g_autofree char *running = bed_sum_running (bed, node);
 
-    g_assert_cmpstr (frozen, ==, sums[i]);
-    g_assert_cmpstr (running, !=, sums[i]);
+    g_assert_cmpstr (frozen, ==, sums->pdata[i]);
+    g_assert_cmpstr (running, !=, sums->pdata[i]);
   }
 }
 
