@@ -26,7 +26,7 @@ typedef struct {
 
   VixLock lock;           /* VIX_LOCK_HOST; guards what follows */
   GCond refreshed;        /* an id left the next one */
-  GHashTable *refreshing; /* id -> GThread that reads it, see inventory.c */
+  GHashTable *refreshing; /* set of ids being read, see inventory.c */
   GHashTable *places;     /* id -> where the watch found it */
   gboolean watched;       /* records are published */
   WsWatch *watch;         /* NULL before watch; not guarded */

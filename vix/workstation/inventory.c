@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "core/scope.h"
 #include "workstation/host-private.h"
 #include "workstation/tree.h"
 #include "workstation/vm-record.h"
@@ -71,21 +72,20 @@ ws_host_set_place (WsHost *host, const char *id, const char *path,
 
 /* ---- turns ---- */
 
-/* Waits for this thread's turn at @id; FALSE if it has it already: it comes
- * from inside the watcher that it is telling of the VM. */
+/* Waits for this thread's turn at @id. FALSE, without waiting, if it comes from
+ * inside a callback: whoever has the turn may be waiting for that one to
+ * return. It may read then, but not publish. */
 static gboolean
 turn_begin (WsHost *host, const char *id)
 {
-  GThread *reader;
-
+  if (vix_callback_is_inside ())
+    return FALSE;
   vix_lock (&host->lock);
-  while ((reader = g_hash_table_lookup (host->refreshing, id)) != NULL
-         && reader != g_thread_self ())
+  while (g_hash_table_contains (host->refreshing, id))
     vix_lock_wait (&host->lock, &host->refreshed);
-  if (reader == NULL)
-    g_hash_table_insert (host->refreshing, g_strdup (id), g_thread_self ());
+  g_hash_table_add (host->refreshing, g_strdup (id));
   vix_unlock (&host->lock);
-  return reader == NULL;
+  return TRUE;
 }
 
 static void
