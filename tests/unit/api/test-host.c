@@ -498,6 +498,36 @@ test_pump_disconnect_calls_back (void)
   disconnect_and_check (host);
 }
 
+/* A callback starts the next job and pumps until it is done. */
+static void
+on_pumped_pump (VixHandle job, VixEventType event, VixHandle more, void *data)
+{
+  VixHandle host = *(VixHandle *)data, next;
+  Bool complete = FALSE;
+
+  if (event != VIX_EVENTTYPE_JOB_COMPLETED)
+    return;
+  next = VixVM_Open (host, "/vms/one/one.vmx", NULL, NULL);
+  while (!complete) {
+    Vix_PumpEvents (host, VIX_PUMPEVENTOPTION_NONE);
+    VixJob_CheckCompletion (next, &complete);
+  }
+  *(VixHandle *)data = finish_with_handle (next);
+}
+
+static void
+test_pump_inside_a_callback (void)
+{
+  VixHandle host = connect_host (VIX_SERVICEPROVIDER_VMWARE_WORKSTATION,
+                                 VIX_HOSTOPTION_USE_EVENT_PUMP);
+  VixHandle data = host;
+
+  VixVM_Open (host, "/vms/two/two.vmx", on_pumped_pump, &data);
+  Vix_PumpEvents (host, VIX_PUMPEVENTOPTION_NONE);
+  g_assert_cmpint (Vix_GetHandleType (data), ==, VIX_HANDLETYPE_VM);
+  disconnect_and_check (host);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -522,6 +552,7 @@ main (int argc, char **argv)
   ADD ("pump/runs-nothing-unpumped", pump_runs_nothing_unpumped);
   ADD ("pump/while-another-thread-waits", pump_while_another_thread_waits);
   ADD ("pump/waiting-does-not-block", pump_waiting_does_not_block);
+  ADD ("pump/inside-a-callback", pump_inside_a_callback);
   ADD ("pump/disconnect-calls-back", pump_disconnect_calls_back);
   ADD ("releasing-everything-disconnects", releasing_everything_disconnects);
   return g_test_run ();
