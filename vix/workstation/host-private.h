@@ -112,7 +112,7 @@ gboolean ws_recover_vm (WsHost *host, const WsVmDir *dir,
  * other; it starts with the first. @host: borrowed. */
 WsMergeQueue *ws_merge_queue_new (WsHost *host);
 /* Cancels (the next start goes on) and joins; NULL is ignored. */
-void ws_merge_queue_free (WsMergeQueue *queue);
+void ws_merge_queue_free (WsMergeQueue *self);
 
 /* ---- vendor.c ---- */
 
