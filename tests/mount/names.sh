@@ -109,10 +109,10 @@ long_shown () {
 
 vms_of_odd_names_work () {
   local name
-  for name in "it's a \"vm\"" 'größe %41' $'tab\there'; do
+  for name in "it's a vm" 'größe %41' 'a;b & $c' '~#!'; do
     make_vm "$name" || return 1
   done
-  within 2 [ -d "$mnt/it's a \"vm\"/snapshots" ] || return 1
+  within 2 [ -d "$mnt/~#!/snapshots" ] || return 1
   for name in "$mnt"/*; do
     mkdir "$name/snapshots/n" && rmdir "$name/snapshots/n" \
       || { echo "$name"; return 1; }
