@@ -139,10 +139,10 @@ test_own_name (void)
 typedef struct {
   const char *what;
   VmdkRole role;
+  int code;          /* if it is refused */
   const char *from;  /* name of the descriptor below the directory; NULL */
   const char *name;  /* %D is the directory */
   const char *found; /* below the directory; NULL: refused */
-  int code;
 } Row;
 
 static char *
@@ -191,55 +191,55 @@ make_files (const char *dir)
 }
 
 static const Row common_rows[] = {
-  { "a plain name", VMDK_ROLE_DISK, NULL, "disk.vmdk", "src/vm/disk.vmdk", 0 },
-  { "below the VM", VMDK_ROLE_DISK, NULL, "sub/in.vmdk", "src/vm/sub/in.vmdk",
-    0 },
-  { "backslashes", VMDK_ROLE_DISK, NULL, "sub\\in.vmdk", "src/vm/sub/in.vmdk",
-    0 },
-  { "absolute", VMDK_ROLE_DISK, NULL, "%D/src/vm/disk.vmdk", "src/vm/disk.vmdk",
-    0 },
-  { "a link", VMDK_ROLE_DISK, NULL, "link.vmdk", NULL,
-    VIX_E_FILE_ACCESS_ERROR },
-  { "a directory", VMDK_ROLE_DISK, NULL, "sub", NULL, VIX_E_FILE_ACCESS_ERROR },
-  { "out by ..", VMDK_ROLE_DISK, NULL, "../../out/secret.vmdk", NULL,
-    VIX_E_FILE_ACCESS_ERROR },
-  { "out by a link", VMDK_ROLE_DISK, NULL, "away/secret.vmdk", NULL,
-    VIX_E_FILE_ACCESS_ERROR },
-  { "out, absolute", VMDK_ROLE_DISK, NULL, "%D/out/secret.vmdk", NULL,
-    VIX_E_FILE_ACCESS_ERROR },
-  { "a device", VMDK_ROLE_DISK, NULL, "/dev/zero", NULL,
-    VIX_E_FILE_ACCESS_ERROR },
-  { "a URL", VMDK_ROLE_PARENT, "src/vm/disk.vmdk", "nbd://h/x", NULL,
-    VIX_E_FILE_NOT_FOUND },
-  { "missing", VMDK_ROLE_DISK, NULL, "none.vmdk", NULL, VIX_E_FILE_NOT_FOUND },
-  { "no name", VMDK_ROLE_DISK, NULL, "", NULL, VIX_E_FILE_NOT_FOUND },
-  { "dot dot", VMDK_ROLE_DISK, NULL, "..", NULL, VIX_E_FILE_NOT_FOUND },
-  { "extent beside", VMDK_ROLE_EXTENT, "src/vm/disk.vmdk", "disk-s001.vmdk",
-    "src/vm/disk-s001.vmdk", 0 },
-  { "extent elsewhere", VMDK_ROLE_EXTENT, "src/vm/disk.vmdk", "sub/in.vmdk",
-    NULL, VIX_E_FILE_ACCESS_ERROR },
-  { "extent /etc/passwd", VMDK_ROLE_EXTENT, "src/vm/disk.vmdk", "/etc/passwd",
-    NULL, VIX_E_FILE_ACCESS_ERROR },
-  { "extent ..", VMDK_ROLE_EXTENT, "src/vm/disk.vmdk", "..", NULL,
-    VIX_E_FILE_ACCESS_ERROR },
-  { "extent link", VMDK_ROLE_EXTENT, "src/vm/disk.vmdk", "link.vmdk", NULL,
-    VIX_E_FILE_ACCESS_ERROR },
-  { "Windows parent by its last component", VMDK_ROLE_PARENT,
-    "src/vm/sub/in.vmdk", "C:\\VMs\\in.vmdk", "src/vm/sub/in.vmdk", 0 },
+  { "a plain name", VMDK_ROLE_DISK, 0, NULL, "disk.vmdk", "src/vm/disk.vmdk" },
+  { "below the VM", VMDK_ROLE_DISK, 0, NULL, "sub/in.vmdk",
+    "src/vm/sub/in.vmdk" },
+  { "backslashes", VMDK_ROLE_DISK, 0, NULL, "sub\\in.vmdk",
+    "src/vm/sub/in.vmdk" },
+  { "absolute", VMDK_ROLE_DISK, 0, NULL, "%D/src/vm/disk.vmdk",
+    "src/vm/disk.vmdk" },
+  { "a link", VMDK_ROLE_DISK, VIX_E_FILE_ACCESS_ERROR, NULL, "link.vmdk",
+    NULL },
+  { "a directory", VMDK_ROLE_DISK, VIX_E_FILE_ACCESS_ERROR, NULL, "sub", NULL },
+  { "out by ..", VMDK_ROLE_DISK, VIX_E_FILE_ACCESS_ERROR, NULL,
+    "../../out/secret.vmdk", NULL },
+  { "out by a link", VMDK_ROLE_DISK, VIX_E_FILE_ACCESS_ERROR, NULL,
+    "away/secret.vmdk", NULL },
+  { "out, absolute", VMDK_ROLE_DISK, VIX_E_FILE_ACCESS_ERROR, NULL,
+    "%D/out/secret.vmdk", NULL },
+  { "a device", VMDK_ROLE_DISK, VIX_E_FILE_ACCESS_ERROR, NULL, "/dev/zero",
+    NULL },
+  { "a URL", VMDK_ROLE_PARENT, VIX_E_FILE_NOT_FOUND, "src/vm/disk.vmdk",
+    "nbd://h/x", NULL },
+  { "missing", VMDK_ROLE_DISK, VIX_E_FILE_NOT_FOUND, NULL, "none.vmdk", NULL },
+  { "no name", VMDK_ROLE_DISK, VIX_E_FILE_NOT_FOUND, NULL, "", NULL },
+  { "dot dot", VMDK_ROLE_DISK, VIX_E_FILE_NOT_FOUND, NULL, "..", NULL },
+  { "extent beside", VMDK_ROLE_EXTENT, 0, "src/vm/disk.vmdk", "disk-s001.vmdk",
+    "src/vm/disk-s001.vmdk" },
+  { "extent elsewhere", VMDK_ROLE_EXTENT, VIX_E_FILE_ACCESS_ERROR,
+    "src/vm/disk.vmdk", "sub/in.vmdk", NULL },
+  { "extent /etc/passwd", VMDK_ROLE_EXTENT, VIX_E_FILE_ACCESS_ERROR,
+    "src/vm/disk.vmdk", "/etc/passwd", NULL },
+  { "extent ..", VMDK_ROLE_EXTENT, VIX_E_FILE_ACCESS_ERROR, "src/vm/disk.vmdk",
+    "..", NULL },
+  { "extent link", VMDK_ROLE_EXTENT, VIX_E_FILE_ACCESS_ERROR,
+    "src/vm/disk.vmdk", "link.vmdk", NULL },
+  { "Windows parent by its last component", VMDK_ROLE_PARENT, 0,
+    "src/vm/sub/in.vmdk", "C:\\VMs\\in.vmdk", "src/vm/sub/in.vmdk" },
 };
 
 static void
 test_policy_with_root (void)
 {
   static const Row rows[] = {
-    { "parent in the source", VMDK_ROLE_PARENT, "src/vm/disk.vmdk",
-      "../base/base.vmdk", "src/base/base.vmdk", 0 },
-    { "parent in the source, backslashes", VMDK_ROLE_PARENT, "src/vm/disk.vmdk",
-      "..\\base\\base.vmdk", "src/base/base.vmdk", 0 },
-    { "by a link inside", VMDK_ROLE_DISK, NULL, "near/base.vmdk",
-      "src/base/base.vmdk", 0 },
-    { "search path leads out", VMDK_ROLE_PARENT, "src/vm/disk.vmdk",
-      "found.vmdk", NULL, VIX_E_FILE_ACCESS_ERROR },
+    { "parent in the source", VMDK_ROLE_PARENT, 0, "src/vm/disk.vmdk",
+      "../base/base.vmdk", "src/base/base.vmdk" },
+    { "parent in the source, backslashes", VMDK_ROLE_PARENT, 0,
+      "src/vm/disk.vmdk", "..\\base\\base.vmdk", "src/base/base.vmdk" },
+    { "by a link inside", VMDK_ROLE_DISK, 0, NULL, "near/base.vmdk",
+      "src/base/base.vmdk" },
+    { "search path leads out", VMDK_ROLE_PARENT, VIX_E_FILE_ACCESS_ERROR,
+      "src/vm/disk.vmdk", "found.vmdk", NULL },
   };
   char *dir = fixture_new ();
   g_autofree char *root = g_build_filename (dir, "src", NULL);
@@ -263,12 +263,12 @@ static void
 test_policy_without_root (void)
 {
   static const Row rows[] = {
-    { "parent outside of the VM", VMDK_ROLE_PARENT, "src/vm/disk.vmdk",
-      "../base/base.vmdk", NULL, VIX_E_FILE_ACCESS_ERROR },
-    { "parent by the search path", VMDK_ROLE_PARENT, "src/vm/disk.vmdk",
-      "whatever/found.vmdk", "out/search/found.vmdk", 0 },
-    { "absolute in the search path", VMDK_ROLE_PARENT, "src/vm/disk.vmdk",
-      "%D/out/search/found.vmdk", "out/search/found.vmdk", 0 },
+    { "parent outside of the VM", VMDK_ROLE_PARENT, VIX_E_FILE_ACCESS_ERROR,
+      "src/vm/disk.vmdk", "../base/base.vmdk", NULL },
+    { "parent by the search path", VMDK_ROLE_PARENT, 0, "src/vm/disk.vmdk",
+      "whatever/found.vmdk", "out/search/found.vmdk" },
+    { "absolute in the search path", VMDK_ROLE_PARENT, 0, "src/vm/disk.vmdk",
+      "%D/out/search/found.vmdk", "out/search/found.vmdk" },
   };
   char *dir = fixture_new ();
   g_autofree char *text
@@ -303,7 +303,7 @@ test_source (void)
   source = vmdk->open (vmdk, NULL, "disk.vmdk", VMDK_ROLE_DISK, FALSE, NULL);
   g_assert_cmpstr (source->id, ==, expected);
   g_assert_true (source->ops->pread (source, 0, &c, 1, NULL));
-  g_assert_cmpint (c, ==, 'd');
+  g_assert_true (c == 'd');
   g_assert_cmpstr (ws_vm_dir_own_name (vm, source->id), ==, "disk.vmdk");
   fixture_free (dir);
 }
