@@ -292,6 +292,7 @@ get_dirty (VmdkSparse *self, guint64 index, GError **error)
   table = vmdk_grains_get_table (&self->grains, index, error);
   if (table == NULL)
     return NULL;
+  vmdk_grains_forget_empty (&self->grains, index);
   dirty = vmdk_block_new (bytes);
   memcpy (dirty->data, table->data, bytes);
   g_hash_table_insert (self->grains.dirty, g_memdup2 (&key, sizeof key), dirty);
