@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * correct.c - shares data in every way that glib-sync.h knows, correctly.
+ * ThreadSanitizer must have nothing to say.
+ */
+#include <gio/gio.h>
+
+enum { THREADS = 4, ROUNDS = 2000 };
+
+static GMutex mutex;
+static GRecMutex rec_mutex;
+static GRWLock rw_lock;
+static GCond cond;
+static GOnce once = G_ONCE_INIT;
+static gsize initialised;
+
+static struct {
+  int by_mutex, by_locker, by_trylock, by_rec_mutex, by_rw_lock, by_pool;
+  int turn;
+  int *by_once, *by_once_init;
+} shared;
+
+static gpointer
+make_number (gpointer unused)
+{
+  int *number = g_new (int, 1);
+
+  *number = 7;
+  return number;
+}
+
+static void
+use_once (void)
+{
+  int *number = g_once (&once, make_number, NULL);
+
+  g_assert_cmpint (*number, ==, 7);
+  if (g_once_init_enter (&initialised)) {
+    shared.by_once_init = make_number (NULL);
+    g_once_init_leave (&initialised, 1);
+  }
+  g_assert_cmpint (*shared.by_once_init, ==, 7);
+}
+
+static void
+use_locks (void)
+{
+  g_mutex_lock (&mutex);
+  shared.by_mutex++;
+  g_mutex_unlock (&mutex);
+  {
+    g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&mutex);
+
+    shared.by_locker += locker != NULL;
+  }
+  if (g_mutex_trylock (&mutex)) {
+    shared.by_trylock++;
+    g_mutex_unlock (&mutex);
+  }
+  g_rec_mutex_lock (&rec_mutex);
+  shared.by_rec_mutex++;
+  g_rec_mutex_unlock (&rec_mutex);
+}
+
+static void
+use_rw_lock (void)
+{
+  int before;
+
+  g_rw_lock_reader_lock (&rw_lock);
+  before = shared.by_rw_lock;
+  g_rw_lock_reader_unlock (&rw_lock);
+  g_rw_lock_writer_lock (&rw_lock);
+  g_assert_cmpint (shared.by_rw_lock, >=, before);
+  shared.by_rw_lock++;
+  g_rw_lock_writer_unlock (&rw_lock);
+}
+
+/* Passes a turn around, by both forms of waiting. */
+static void
+take_turn (int who, int round)
+{
+  g_mutex_lock (&mutex);
+  while (shared.turn % THREADS != who) {
+    if (round % 2 == 0)
+      g_cond_wait (&cond, &mutex);
+    else
+      g_cond_wait_until (&cond, &mutex, g_get_monotonic_time () + 1000);
+  }
+  shared.turn++;
+  g_cond_broadcast (&cond);
+  g_mutex_unlock (&mutex);
+}
+
+static gpointer
+worker (gpointer data)
+{
+  int who = GPOINTER_TO_INT (data);
+  int i;
+
+  use_once ();
+  for (i = 0; i < ROUNDS; i++) {
+    use_locks ();
+    use_rw_lock ();
+  }
+  for (i = 0; i < 20; i++)
+    take_turn (who, i);
+  return NULL;
+}
+
+static void
+pool_task (gpointer data, gpointer user_data)
+{
+  GAsyncQueue *answers = user_data;
+  int *number = data;
+
+  *number += 1;
+  g_async_queue_push (answers, number);
+}
+
+static void
+use_pool (void)
+{
+  g_autoptr (GAsyncQueue) answers = g_async_queue_new ();
+  GThreadPool *pool
+    = g_thread_pool_new (pool_task, answers, THREADS, FALSE, NULL);
+  int i;
+
+  for (i = 0; i < 100; i++)
+    g_thread_pool_push (pool, make_number (NULL), NULL);
+  for (i = 0; i < 100; i++) {
+    g_autofree int *number = g_async_queue_pop (answers);
+
+    shared.by_pool += *number;
+  }
+  g_thread_pool_free (pool, FALSE, TRUE);
+  g_assert_cmpint (shared.by_pool, ==, 800);
+}
+
+static gpointer
+await_cancel (gpointer data)
+{
+  while (!g_cancellable_is_cancelled (data))
+    g_thread_yield ();
+  return GINT_TO_POINTER (shared.by_pool);
+}
+
+static void
+use_cancellable (void)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  GThread *thread = g_thread_new ("cancel", await_cancel, cancellable);
+
+  shared.by_pool = 42;
+  g_cancellable_cancel (cancellable);
+  g_assert_cmpint (GPOINTER_TO_INT (g_thread_join (thread)), ==, 42);
+}
+
+static gpointer
+read_bytes (gpointer data)
+{
+  GBytes *bytes = data;
+
+  g_assert_cmpint (*(const char *)g_bytes_get_data (bytes, NULL), ==, 'x');
+  g_bytes_unref (bytes);
+  return NULL;
+}
+
+static void
+use_bytes (void)
+{
+  char *block = g_strdup ("x");
+  GBytes *bytes = g_bytes_new_with_free_func (block, 2, g_free, block);
+  GThread *thread = g_thread_new ("bytes", read_bytes, g_bytes_ref (bytes));
+
+  g_thread_join (thread);
+  g_bytes_unref (bytes);
+}
+
+int
+main (void)
+{
+  GThread *threads[THREADS];
+  int i;
+
+  for (i = 0; i < THREADS; i++)
+    threads[i] = g_thread_new ("worker", worker, GINT_TO_POINTER (i));
+  for (i = 0; i < THREADS; i++)
+    g_thread_join (threads[i]);
+  g_assert_cmpint (shared.by_mutex, ==, THREADS * ROUNDS);
+  g_assert_cmpint (shared.by_rw_lock, ==, THREADS * ROUNDS);
+  use_pool ();
+  use_cancellable ();
+  use_bytes ();
+  g_free (once.retval);
+  g_free (shared.by_once_init);
+  g_print ("correct: done\n");
+  return 0;
+}

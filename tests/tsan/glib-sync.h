@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * glib-sync.h - tells ThreadSanitizer about GLib's locks.
+ *
+ * GLib builds its locks on futexes inside a library that was not compiled for
+ * ThreadSanitizer, so it sees neither lock nor unlock and reports correct
+ * programs. In a build with -Db_sanitize=thread this header is included ahead
+ * of every file of the project. It renames the GLib functions before GLib
+ * declares them, so that GLib's own inline functions (GMutexLocker, ...) are
+ * renamed too, and defines each as the real one between an acquire and a
+ * release of what it hands over.
+ *
+ * Definitions are weak: every object brings them, the linker keeps one.
+ * racy.c and correct.c beside this file prove that races are still found and
+ * that correct use is silent.
+ */
+#pragma once
+
+#define g_mutex_lock tsan_mutex_lock
+#define g_mutex_trylock tsan_mutex_trylock
+#define g_mutex_unlock tsan_mutex_unlock
+#define g_rec_mutex_lock tsan_rec_mutex_lock
+#define g_rec_mutex_trylock tsan_rec_mutex_trylock
+#define g_rec_mutex_unlock tsan_rec_mutex_unlock
+#define g_rw_lock_writer_lock tsan_rw_lock_writer_lock
+#define g_rw_lock_writer_trylock tsan_rw_lock_writer_trylock
+#define g_rw_lock_writer_unlock tsan_rw_lock_writer_unlock
+#define g_rw_lock_reader_lock tsan_rw_lock_reader_lock
+#define g_rw_lock_reader_trylock tsan_rw_lock_reader_trylock
+#define g_rw_lock_reader_unlock tsan_rw_lock_reader_unlock
+#define g_cond_wait tsan_cond_wait
+#define g_cond_wait_until tsan_cond_wait_until
+#define g_once_impl tsan_once_impl
+#define g_thread_pool_new tsan_thread_pool_new
+#define g_thread_pool_push tsan_thread_pool_push
+#define g_thread_pool_free tsan_thread_pool_free
+#define g_async_queue_push tsan_async_queue_push
+#define g_async_queue_pop tsan_async_queue_pop
+#define g_async_queue_try_pop tsan_async_queue_try_pop
+#define g_async_queue_timeout_pop tsan_async_queue_timeout_pop
+#define g_bytes_unref tsan_bytes_unref
+#define g_cancellable_cancel tsan_cancellable_cancel
+#define g_cancellable_is_cancelled tsan_cancellable_is_cancelled
+
+#include <gio/gio.h>
+#include <sanitizer/tsan_interface.h>
+
+#define TSAN_REAL(type, name, args)                                            \
+  extern type real_##name args __asm__("g_" #name);                            \
+  __attribute__ ((weak)) type tsan_##name args
+
+/* A lock that @call takes for certain. */
+#define TSAN_LOCK(name, Type)                                                  \
+  TSAN_REAL (void, name, (Type * lock))                                        \
+  {                                                                            \
+    real_##name (lock);                                                        \
+    __tsan_acquire (lock);                                                     \
+  }
+
+#define TSAN_TRYLOCK(name, Type)                                               \
+  TSAN_REAL (gboolean, name, (Type * lock))                                    \
+  {                                                                            \
+    gboolean got = real_##name (lock);                                         \
+                                                                               \
+    if (got)                                                                   \
+      __tsan_acquire (lock);                                                   \
+    return got;                                                                \
+  }
+
+#define TSAN_UNLOCK(name, Type)                                                \
+  TSAN_REAL (void, name, (Type * lock))                                        \
+  {                                                                            \
+    __tsan_release (lock);                                                     \
+    real_##name (lock);                                                        \
+  }
+
+/* clang-format off */
+TSAN_LOCK (mutex_lock, GMutex)
+TSAN_TRYLOCK (mutex_trylock, GMutex)
+TSAN_UNLOCK (mutex_unlock, GMutex)
+TSAN_LOCK (rec_mutex_lock, GRecMutex)
+TSAN_TRYLOCK (rec_mutex_trylock, GRecMutex)
+TSAN_UNLOCK (rec_mutex_unlock, GRecMutex)
+TSAN_LOCK (rw_lock_reader_lock, GRWLock)
+TSAN_TRYLOCK (rw_lock_reader_trylock, GRWLock)
+TSAN_UNLOCK (rw_lock_writer_unlock, GRWLock)
+/* clang-format on */
+
+/*
+ * Readers are ordered with writers but not with one another: what a reader
+ * hands over goes to a second address, which only writers acquire.
+ */
+#define TSAN_READERS(lock) ((void *)&(lock)->i[1])
+
+TSAN_REAL (void, rw_lock_reader_unlock, (GRWLock * lock))
+{
+  __tsan_release (TSAN_READERS (lock));
+  real_rw_lock_reader_unlock (lock);
+}
+
+TSAN_REAL (void, rw_lock_writer_lock, (GRWLock * lock))
+{
+  real_rw_lock_writer_lock (lock);
+  __tsan_acquire (lock);
+  __tsan_acquire (TSAN_READERS (lock));
+}
+
+TSAN_REAL (gboolean, rw_lock_writer_trylock, (GRWLock * lock))
+{
+  gboolean got = real_rw_lock_writer_trylock (lock);
+
+  if (got) {
+    __tsan_acquire (lock);
+    __tsan_acquire (TSAN_READERS (lock));
+  }
+  return got;
+}
+
+TSAN_REAL (void, cond_wait, (GCond * cond, GMutex *mutex))
+{
+  __tsan_release (mutex);
+  real_cond_wait (cond, mutex);
+  __tsan_acquire (mutex);
+}
+
+TSAN_REAL (gboolean, cond_wait_until,
+           (GCond * cond, GMutex *mutex, gint64 end_time))
+{
+  gboolean signalled;
+
+  __tsan_release (mutex);
+  signalled = real_cond_wait_until (cond, mutex, end_time);
+  __tsan_acquire (mutex);
+  return signalled;
+}
+
+/* g_once: whoever runs @func hands over what it did to all who come later. */
+TSAN_REAL (gpointer, once_impl, (GOnce * once, GThreadFunc func, gpointer arg))
+{
+  gpointer value = real_once_impl (once, func, arg);
+
+  __tsan_release (once);
+  __tsan_acquire (once);
+  return value;
+}
+
+#undef g_once
+#define g_once(once, func, arg) g_once_impl ((once), (func), (arg))
+
+/* g_once_init_enter and _leave are macros around functions of their name. */
+static inline gboolean
+tsan_once_init_enter (volatile void *location)
+{
+  gboolean first = (g_once_init_enter)(location);
+
+  if (!first)
+    __tsan_acquire ((void *)location);
+  return first;
+}
+
+static inline void
+tsan_once_init_leave (volatile void *location, gsize result)
+{
+  __tsan_release ((void *)location);
+  (g_once_init_leave) (location, result);
+}
+
+#undef g_once_init_enter
+#undef g_once_init_leave
+#define g_once_init_enter(location) tsan_once_init_enter (location)
+#define g_once_init_leave(location, result)                                    \
+  tsan_once_init_leave ((location), (gsize)(result))
+
+/*
+ * Thread pools hand each task's data to a worker; freeing a pool waits for
+ * all of them. The pool's own function is replaced by one that says so.
+ */
+typedef struct {
+  GFunc func;
+  gpointer user_data;
+} TsanPool;
+
+void tsan_pool_run (gpointer data, gpointer pool_data);
+__attribute__ ((weak)) void
+tsan_pool_run (gpointer data, gpointer pool_data)
+{
+  TsanPool *pool = pool_data;
+
+  __tsan_acquire (data);
+  pool->func (data, pool->user_data);
+  __tsan_release (pool);
+}
+
+TSAN_REAL (GThreadPool *, thread_pool_new,
+           (GFunc func, gpointer user_data, gint max_threads,
+            gboolean exclusive, GError **error))
+{
+  TsanPool *pool = g_new0 (TsanPool, 1);
+
+  pool->func = func;
+  pool->user_data = user_data;
+  return real_thread_pool_new (tsan_pool_run, pool, max_threads, exclusive,
+                               error);
+}
+
+TSAN_REAL (gboolean, thread_pool_push,
+           (GThreadPool * pool, gpointer data, GError **error))
+{
+  __tsan_release (data);
+  return real_thread_pool_push (pool, data, error);
+}
+
+/* Not watched: GLib frees the pool on its last worker's thread. */
+TsanPool *tsan_pool_of (GThreadPool *pool);
+__attribute__ ((weak, noinline, no_sanitize ("thread"))) TsanPool *
+tsan_pool_of (GThreadPool *pool)
+{
+  return pool->user_data;
+}
+
+TSAN_REAL (void, thread_pool_free,
+           (GThreadPool * pool, gboolean immediate, gboolean wait))
+{
+  TsanPool *ours = tsan_pool_of (pool);
+
+  real_thread_pool_free (pool, immediate, wait);
+  if (wait) {
+    __tsan_acquire (ours);
+    g_free (ours);
+  }
+}
+
+TSAN_REAL (void, async_queue_push, (GAsyncQueue * queue, gpointer data))
+{
+  __tsan_release (data);
+  real_async_queue_push (queue, data);
+}
+
+static inline gpointer
+tsan_queue_got (gpointer data)
+{
+  if (data != NULL)
+    __tsan_acquire (data);
+  return data;
+}
+
+TSAN_REAL (gpointer, async_queue_pop, (GAsyncQueue * queue))
+{
+  return tsan_queue_got (real_async_queue_pop (queue));
+}
+
+TSAN_REAL (gpointer, async_queue_try_pop, (GAsyncQueue * queue))
+{
+  return tsan_queue_got (real_async_queue_try_pop (queue));
+}
+
+TSAN_REAL (gpointer, async_queue_timeout_pop,
+           (GAsyncQueue * queue, guint64 timeout))
+{
+  return tsan_queue_got (real_async_queue_timeout_pop (queue, timeout));
+}
+
+/* Whoever drops the last reference frees what the others read before. */
+TSAN_REAL (void, bytes_unref, (GBytes * bytes))
+{
+  if (bytes != NULL) {
+    __tsan_release (bytes);
+    __tsan_acquire (bytes);
+  }
+  real_bytes_unref (bytes);
+}
+
+TSAN_REAL (void, cancellable_cancel, (GCancellable * cancellable))
+{
+  if (cancellable != NULL)
+    __tsan_release (cancellable);
+  real_cancellable_cancel (cancellable);
+}
+
+TSAN_REAL (gboolean, cancellable_is_cancelled, (GCancellable * cancellable))
+{
+  gboolean cancelled = real_cancellable_is_cancelled (cancellable);
+
+  if (cancelled)
+    __tsan_acquire (cancellable);
+  return cancelled;
+}
