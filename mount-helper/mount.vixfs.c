@@ -4,10 +4,10 @@
  * for such a line of /etc/fstab.
  *
  * mount(8) calls a helper as SOURCE DIR [-sfnv] [-N NAMESPACE] [-o OPTIONS]
- * [-t TYPE]. This one leaves out the options that concern only mount(8),
- * fstab and systemd, and becomes `vixfs SOURCE DIR -o REST`, whose exit status
- * mount(8) then sees. It runs with the rights of the caller and changes
- * nothing itself.
+ * [-t TYPE]. This one becomes `vixfs SOURCE DIR -o OPTIONS`, whose exit status
+ * mount(8) then sees; vixfs knows the options that only mount(8), fstab and
+ * systemd act on. It runs with the rights of the caller and changes nothing
+ * itself.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 /* mount(8): what its exit status means */
-enum { EXIT_USAGE = 1, EXIT_SYSTEM = 2, EXIT_MOUNT = 32 };
+enum { EXIT_USAGE = 1, EXIT_SYSTEM = 2 };
 
 typedef struct {
   const char *source;
@@ -30,74 +30,6 @@ typedef struct {
   gboolean fake;
   gboolean verbose;
 } Arguments;
-
-/* Options that mount(8), fstab or systemd act on, or that say what holds
- * anyway. "=" stands for any value, "*" for any rest of the name. */
-static const char *const not_for_us[] = {
-  "auto",    "noauto",   "user",   "user=",      "nouser",
-  "users",   "nousers",  "owner",  "noowner",    "group",
-  "nogroup", "defaults", "nofail", "_netdev",    "comment=",
-  "x-*",     "X-*",      "atime",  "diratime",   "relatime",
-  "loud",    "silent",   "nomand", "nolazytime", "noiversion",
-};
-
-static gboolean
-option_matches (const char *option, const char *pattern)
-{
-  gsize len = strlen (pattern);
-  char last = pattern[len - 1];
-
-  if (last == '*')
-    return strncmp (option, pattern, len - 1) == 0;
-  if (last == '=')
-    return strncmp (option, pattern, len) == 0;
-  return strcmp (option, pattern) == 0;
-}
-
-static gboolean
-option_is_for_us (const char *option)
-{
-  gsize i;
-
-  for (i = 0; i < G_N_ELEMENTS (not_for_us); i++) {
-    if (option_matches (option, not_for_us[i]))
-      return FALSE;
-  }
-  return *option != '\0';
-}
-
-/* The end of the option at @s: a comma that no backslash escapes, or NUL. */
-static const char *
-option_end (const char *s)
-{
-  for (; *s != '\0' && *s != ','; s++) {
-    if (s[0] == '\\' && s[1] != '\0')
-      s++;
-  }
-  return s;
-}
-
-/* What is left of @options for vixfs; "" if nothing is. *@ret_remount tells
- * whether a remount was asked for. */
-static char *
-filter_options (const char *options, gboolean *ret_remount)
-{
-  GString *rest = g_string_new (NULL);
-  const char *s = options;
-
-  *ret_remount = FALSE;
-  while (s != NULL && *s != '\0') {
-    const char *end = option_end (s);
-    g_autofree char *option = g_strndup (s, end - s);
-
-    if (strcmp (option, "remount") == 0)
-      *ret_remount = TRUE;
-    else if (option_is_for_us (option))
-      g_string_append_printf (rest, "%s%s", rest->len > 0 ? "," : "", option);
-    s = *end == ',' ? end + 1 : end;
-  }
-  return g_string_free (rest, FALSE);
-}
 
 /* Where vixfs was installed to or, in a tree that was moved as a whole, at
  * the same place relative to this program. */
@@ -131,18 +63,20 @@ enter_namespace (const char *path)
 }
 
 static int
-become_vixfs (const Arguments *args, const char *options)
+become_vixfs (const Arguments *args)
 {
   g_autofree char *program = find_vixfs ();
   const char *argv[6] = { "vixfs", args->source, args->directory };
 
-  if (*options != '\0') {
+  if (args->options != NULL) {
     argv[3] = "-o";
-    argv[4] = options;
+    argv[4] = args->options;
   }
-  if (args->verbose)
-    g_print ("mount.vixfs: %s %s %s %s %s\n", program, args->source,
-             args->directory, argv[3] != NULL ? "-o" : "", options);
+  if (args->verbose) {
+    g_autofree char *words = g_strjoinv (" ", (char **)&argv[1]);
+
+    g_print ("mount.vixfs: %s %s\n", program, words);
+  }
   if (args->fake)
     return 0;
   execv (program, (char *const *)argv);
@@ -210,23 +144,14 @@ int
 main (int argc, char **argv)
 {
   Arguments args = { 0 };
-  g_autofree char *options = NULL;
-  gboolean remount;
   int status = parse_arguments (argc, argv, &args);
 
   if (status >= 0)
     return status;
-  options = filter_options (args.options, &remount);
-  if (remount) {
-    g_printerr ("mount.vixfs: %s: vixfs cannot change the options of a mount; "
-                "unmount it and mount it again\n",
-                args.directory);
-    return EXIT_MOUNT;
-  }
   if (args.namespace_path != NULL) {
     status = enter_namespace (args.namespace_path);
     if (status != 0)
       return status;
   }
-  return become_vixfs (&args, options);
+  return become_vixfs (&args);
 }

@@ -45,8 +45,10 @@
 #include <gio/gio.h>
 #include <sanitizer/tsan_interface.h>
 
+/* The real function is a weak reference: not every program uses, or is linked
+ * with, all of them. */
 #define TSAN_REAL(type, name, args)                                            \
-  extern type real_##name args __asm__("g_" #name);                            \
+  extern __attribute__ ((weak)) type real_##name args __asm__("g_" #name);     \
   __attribute__ ((weak)) type tsan_##name args
 
 /* A lock that @call takes for certain. */

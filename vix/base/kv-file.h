@@ -44,17 +44,22 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (KvFile, kv_file_free)
 const char *kv_file_get (const KvFile *self, const char *name);
 const char *kv_file_get_default (const KvFile *self, const char *name,
                                  const char *fallback);
-/* TRUE, yes and 1 in any case are TRUE; absent or other: @fallback. */
+/* TRUE, yes and 1 in any case are TRUE, FALSE, no and 0 are FALSE; absent or
+ * other: @fallback. */
 gboolean kv_file_get_bool (const KvFile *self, const char *name,
                            gboolean fallback);
 /* Decimal, sign allowed; %FALSE if absent or no number in the range. */
 gboolean kv_file_get_int (const KvFile *self, const char *name, gint64 min,
                           gint64 max, gint64 *ret);
 
-/* Replaces the value in its line, or appends a line in the file's style. */
+/* Replaces the value in its line, or appends a line in the file's style. An
+ * equal value changes nothing. `.encoding` cannot be set; a guessed one is
+ * written down with the first change. Failure (%VIX_E_INVALID_UTF8_STRING for
+ * what the encoding cannot express, %VIX_E_ARGUMENT_TOO_BIG) changes
+ * nothing. */
 gboolean kv_file_set (KvFile *self, const char *name, const char *value,
                       GError **error);
-/* Removes every line of that name. */
+/* Removes every line of that name; not `.encoding`. */
 void kv_file_unset (KvFile *self, const char *name);
 /* Gives all lines of @name the name @to, in place. */
 void kv_file_rename (KvFile *self, const char *name, const char *to);

@@ -27,6 +27,7 @@ typedef struct {
   VixLockLevel level;
 } VixLock;
 
+/* A static lock needs no init: { .level = ... } will do. */
 void vix_lock_init (VixLock *lock, VixLockLevel level);
 void vix_lock_clear (VixLock *lock);
 void vix_lock (VixLock *lock);
@@ -41,7 +42,7 @@ gboolean vix_lock_wait_until (VixLock *lock, GCond *cond, gint64 end_time);
 void vix_assert_may_block (const char *function);
 #define VIX_MAY_BLOCK() vix_assert_may_block (G_STRFUNC)
 #else
-#define VIX_MAY_BLOCK() ((void) 0)
+#define VIX_MAY_BLOCK() ((void)0)
 #endif
 
 G_END_DECLS

@@ -25,9 +25,18 @@ G_BEGIN_DECLS
  * Packs @from and all it points to into one counted block. Snapshots are
  * sorted by id; paths need at least one component.
  *
- * Returns: (transfer full): see VixExt_UnrefVM()
+ * Returns: (transfer full): free with vix_vm_record_unref()
  */
 const VixExtVM *vix_vm_record_new (const VixExtVM *from);
+
+/* Adds a reference and returns @vm. */
+const VixExtVM *vix_vm_record_ref (const VixExtVM *vm);
+/* Drops a reference; %NULL is ignored. */
+void vix_vm_record_unref (const VixExtVM *vm);
+
+/* For g_autoptr (VixVmRecord). */
+typedef const VixExtVM VixVmRecord;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VixVmRecord, vix_vm_record_unref)
 
 /* Same facts, strings and arrays included. */
 gboolean vix_vm_record_equal (const VixExtVM *a, const VixExtVM *b);
@@ -39,13 +48,13 @@ const VixExtSnapshot *vix_vm_record_find_snapshot (const VixExtVM *vm,
 /* ---- the inventory ---- */
 
 typedef struct VixInventory VixInventory;
-typedef void (*VixInventoryFunc) (int event, const VixExtVM *vm,
-                                  gpointer data);
+typedef void (*VixInventoryFunc) (int event, const VixExtVM *vm, gpointer data);
 
 VixInventory *vix_inventory_new (void);
 void vix_inventory_free (VixInventory *self);
 
-/* Sets the one watcher; present records are not replayed. */
+/* Sets the one watcher. VM_ADDED of the present records is queued: it is
+ * delivered ahead of the next change or announcement. */
 void vix_inventory_set_watcher (VixInventory *self, VixInventoryFunc func,
                                 gpointer data);
 

@@ -23,22 +23,26 @@
 extern "C" {
 #endif
 
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
 /* ------------------------------------------------------------------ *
  * Options
  * ------------------------------------------------------------------ */
 
 enum {
-   /* VixVM_CreateSnapshot: quiesce the guest's file systems first. Ignored
-    * where the host cannot (VM off, no Tools): the snapshot is made all the
-    * same and its record tells what it got. */
-   VIXEXT_SNAPSHOT_QUIESCE = 0x00010000
+  /* VixVM_CreateSnapshot: quiesce the guest's file systems first. Ignored
+   * where the host cannot (VM off, no Tools): the snapshot is made all the
+   * same and its record tells what it got. */
+  VIXEXT_SNAPSHOT_QUIESCE = 0x00010000
 };
 
 enum {
-   /* VixHost_Connect, VixExt_Connect: nothing on the host is ever changed;
-    * leftovers of a killed operation are not completed either. Jobs that
-    * would change something end with VIX_E_FILE_READ_ONLY. */
-   VIXEXT_HOSTOPTION_READ_ONLY = 0x00010000
+  /* VixHost_Connect, VixExt_Connect: nothing on the host is ever changed;
+   * leftovers of a killed operation are not completed either. Jobs that
+   * would change something end with VIX_E_FILE_READ_ONLY. */
+  VIXEXT_HOSTOPTION_READ_ONLY = 0x00010000
 };
 
 /* ------------------------------------------------------------------ *
@@ -47,86 +51,86 @@ enum {
 
 /* VixExtSnapshot.flags */
 enum {
-   VIXEXT_SNAPSHOT_HAS_MEMORY = 0x0001, /* guest memory is part of it */
-   VIXEXT_SNAPSHOT_QUIESCED = 0x0002,
-   VIXEXT_SNAPSHOT_NEEDED_BY_CLONE = 0x0004 /* a linked clone reads its disks */
+  VIXEXT_SNAPSHOT_HAS_MEMORY = 0x0001, /* guest memory is part of it */
+  VIXEXT_SNAPSHOT_QUIESCED = 0x0002,
+  VIXEXT_SNAPSHOT_NEEDED_BY_CLONE = 0x0004 /* a linked clone reads its disks */
 };
 
 typedef struct VixExtSnapshot {
-   int64 id;                /* > 0, unique within the VM, never used again */
-   int64 parent;            /* id of the parent; 0: a root */
-   int64 created;           /* microseconds since 1970-01-01 UTC; 0 unknown */
-   const char *name;        /* as the host shows it, decoded; may be "" */
-   const char *description; /* may be "" */
-   int powerState;          /* VIX_POWERSTATE_* that a revert restores */
-   int flags;               /* VIXEXT_SNAPSHOT_* above */
-   int numDisks;            /* disks that are part of it */
+  int64 id;                /* > 0, unique within the VM, never used again */
+  int64 parent;            /* id of the parent; 0: a root */
+  int64 created;           /* microseconds since 1970-01-01 UTC; 0 unknown */
+  const char *name;        /* as the host shows it, decoded; may be "" */
+  const char *description; /* may be "" */
+  int powerState;          /* VIX_POWERSTATE_* that a revert restores */
+  int flags;               /* VIXEXT_SNAPSHOT_* above */
+  int numDisks;            /* disks that are part of it */
 } VixExtSnapshot;
 
 typedef struct VixExtDisk {
-   const char *node;     /* "scsi0:0", "sata0:1", "ide0:0", "nvme0:0" */
-   const char *fileName; /* as in the configuration */
-   const char *mode;     /* "" (persistent), "independent-persistent", ... */
+  const char *node;     /* "scsi0:0", "sata0:1", "ide0:0", "nvme0:0" */
+  const char *fileName; /* as in the configuration */
+  const char *mode;     /* "" (persistent), "independent-persistent", ... */
 } VixExtDisk;
 
 /* VixExtVM.flags */
 enum {
-   VIXEXT_VM_TEMPLATE = 0x0001,
-   VIXEXT_VM_INACCESSIBLE = 0x0002, /* see .problem */
-   VIXEXT_VM_ENCRYPTED = 0x0004,
-   VIXEXT_VM_LINKED_CLONE = 0x0008, /* its base disk belongs to another VM */
-   VIXEXT_VM_IN_TEAM = 0x0010,
-   VIXEXT_VM_LOCKED = 0x0020 /* another program has it open */
+  VIXEXT_VM_TEMPLATE = 0x0001,
+  VIXEXT_VM_INACCESSIBLE = 0x0002, /* see .problem */
+  VIXEXT_VM_ENCRYPTED = 0x0004,
+  VIXEXT_VM_LINKED_CLONE = 0x0008, /* its base disk belongs to another VM */
+  VIXEXT_VM_IN_TEAM = 0x0010,
+  VIXEXT_VM_LOCKED = 0x0020 /* another program has it open */
 };
 
 typedef struct VixExtVM {
-   const char *id;              /* identity on this host: the canonical .vmx
-                                 * path, or a moref; never reused */
-   const char *const *path;     /* NULL-terminated: the folders, then the VM's
-                                 * own name; at least one; not escaped */
-   const char *displayName;
-   const char *vmxPath;         /* in the form VixVM_Open takes */
-   const char *uuid;            /* "" unknown; else 8-4-4-4-12 lower case */
-   const char *guestOS;
-   const char *teamPath;        /* "" unless VIXEXT_VM_IN_TEAM */
-   const char *problem;         /* "" or why it cannot be worked with */
-   int flags;                   /* VIXEXT_VM_* above */
-   int powerState;              /* VIX_POWERSTATE_* now */
-   int toolsState;              /* VIX_TOOLSSTATE_* */
-   int numVcpus;
-   int memoryMiB;
-   int hardwareVersion;         /* 0 unknown */
-   int64 changed;               /* microseconds since 1970 of the last change
-                                 * of configuration or snapshots */
-   int64 currentSnapshot;       /* id; 0: none */
-   size_t numDisks;
-   const VixExtDisk *disks;     /* by node */
-   size_t numSnapshots;
-   const VixExtSnapshot *snapshots; /* by ascending id */
+  const char *id;          /* identity on this host: the canonical .vmx
+                            * path, or a moref; never reused */
+  const char *const *path; /* NULL-terminated: the folders, then the VM's
+                            * own name; at least one; not escaped */
+  const char *displayName;
+  const char *vmxPath; /* in the form VixVM_Open takes */
+  const char *uuid;    /* "" unknown; else 8-4-4-4-12 lower case */
+  const char *guestOS;
+  const char *teamPath; /* "" unless VIXEXT_VM_IN_TEAM */
+  const char *problem;  /* "" or why it cannot be worked with */
+  int flags;            /* VIXEXT_VM_* above */
+  int powerState;       /* VIX_POWERSTATE_* now */
+  int toolsState;       /* VIX_TOOLSSTATE_* */
+  int numVcpus;
+  int memoryMiB;
+  int hardwareVersion;   /* 0 unknown */
+  int64 changed;         /* microseconds since 1970 of the last change
+                          * of configuration or snapshots */
+  int64 currentSnapshot; /* id; 0: none */
+  size_t numDisks;
+  const VixExtDisk *disks; /* by node */
+  size_t numSnapshots;
+  const VixExtSnapshot *snapshots; /* by ascending id */
 } VixExtVM;
 
 /* Adds a reference and returns @vm. */
-const VixExtVM *VixExt_RefVM(const VixExtVM *vm);
+const VixExtVM *VixExt_RefVM (const VixExtVM *vm);
 
 /* Drops a reference; NULL is ignored. */
-void VixExt_UnrefVM(const VixExtVM *vm);
+void VixExt_UnrefVM (const VixExtVM *vm);
 
 /* ------------------------------------------------------------------ *
  * Connecting
  * ------------------------------------------------------------------ */
 
 typedef struct VixExtConnectParams {
-   size_t size;               /* sizeof(VixExtConnectParams) */
-   VixServiceProvider hostType;
-   const char *hostName;      /* a URL or host name; a directory (absolute) to
-                               * search for local VMs; NULL as for
-                               * VixHost_Connect */
-   const char *userName;      /* may be NULL */
-   const char *password;      /* may be NULL; copied, wiped after use */
-   VixHostOptions options;    /* VIX_HOSTOPTION_*, VIXEXT_HOSTOPTION_* */
-   const char *vendorLibrary; /* local VMs: path of VMware's own library to
-                               * pass calls to; "none": always our own code;
-                               * NULL or "auto": VMware's where installed */
+  size_t size; /* sizeof(VixExtConnectParams) */
+  VixServiceProvider hostType;
+  const char *hostName;      /* a URL or host name; a directory (absolute) to
+                              * search for local VMs; NULL as for
+                              * VixHost_Connect */
+  const char *userName;      /* may be NULL */
+  const char *password;      /* may be NULL; copied, wiped after use */
+  VixHostOptions options;    /* VIX_HOSTOPTION_*, VIXEXT_HOSTOPTION_* */
+  const char *vendorLibrary; /* local VMs: path of VMware's own library to
+                              * pass calls to; "none": always our own code;
+                              * NULL or "auto": VMware's where installed */
 } VixExtConnectParams;
 
 /*
@@ -134,43 +138,40 @@ typedef struct VixExtConnectParams {
  * host, as VIX_PROPERTY_JOB_RESULT_HANDLE. A local directory that does not
  * exist: VIX_E_FILE_NOT_FOUND; that is none: VIX_E_NOT_A_DIRECTORY.
  */
-VixHandle VixExt_Connect(const VixExtConnectParams *params,
-                         VixEventProc *callbackProc, void *clientData);
+VixHandle VixExt_Connect (const VixExtConnectParams *params,
+                          VixEventProc *callbackProc, void *clientData);
 
 /* VixExtHostStatus.state */
-enum {
-   VIXEXT_HOST_CONNECTED = 1,
-   VIXEXT_HOST_RECONNECTING = 2
-};
+enum { VIXEXT_HOST_CONNECTED = 1, VIXEXT_HOST_RECONNECTING = 2 };
 
 typedef struct VixExtHostStatus {
-   size_t size;          /* in: sizeof(VixExtHostStatus) */
-   int state;            /* VIXEXT_HOST_* */
-   int64 since;          /* microseconds since 1970: in this state since */
-   char product[64];     /* "Workstation directory", "VMware ESXi 8.0.3", ... */
-   char apiVersion[32];  /* "" where there is none */
-   char problem[256];    /* why it is reconnecting; "" while connected */
-   int64 capacity;       /* bytes of the datastores behind the host */
-   int64 freeSpace;      /* bytes, as an unprivileged user may use them */
-   int64 numVMs;
-   int64 numSnapshots;
+  size_t size;         /* in: sizeof(VixExtHostStatus) */
+  int state;           /* VIXEXT_HOST_* */
+  int64 since;         /* microseconds since 1970: in this state since */
+  char product[64];    /* "Workstation directory", "VMware ESXi 8.0.3", ... */
+  char apiVersion[32]; /* "" where there is none */
+  char problem[256];   /* why it is reconnecting; "" while connected */
+  int64 capacity;      /* bytes of the datastores behind the host */
+  int64 freeSpace;     /* bytes, as an unprivileged user may use them */
+  int64 numVMs;
+  int64 numSnapshots;
 } VixExtHostStatus;
 
 /* Fills *status. May stat a local file system, never asks a network host. */
-VixError VixExt_GetHostStatus(VixHandle host, VixExtHostStatus *status);
+VixError VixExt_GetHostStatus (VixHandle host, VixExtHostStatus *status);
 
 /* ------------------------------------------------------------------ *
  * The live inventory
  * ------------------------------------------------------------------ */
 
 enum {
-   VIXEXT_EVENT_VM_ADDED = 1,   /* vm: the new record */
-   VIXEXT_EVENT_VM_CHANGED = 2, /* vm: the new record, same id */
-   VIXEXT_EVENT_VM_REMOVED = 3, /* vm: the last record */
-   VIXEXT_EVENT_FILES_CHANGED = 4, /* vm: names, sizes or times of its files
-                                    * changed, the record did not */
-   VIXEXT_EVENT_LOADED = 5,     /* vm NULL: the first inventory is complete */
-   VIXEXT_EVENT_HOST_STATE = 6  /* vm NULL: ask VixExt_GetHostStatus */
+  VIXEXT_EVENT_VM_ADDED = 1,      /* vm: the new record */
+  VIXEXT_EVENT_VM_CHANGED = 2,    /* vm: the new record, same id */
+  VIXEXT_EVENT_VM_REMOVED = 3,    /* vm: the last record */
+  VIXEXT_EVENT_FILES_CHANGED = 4, /* vm: names, sizes or times of its files
+                                   * changed, the record did not */
+  VIXEXT_EVENT_LOADED = 5,        /* vm NULL: the first inventory is complete */
+  VIXEXT_EVENT_HOST_STATE = 6     /* vm NULL: ask VixExt_GetHostStatus */
 };
 
 /*
@@ -180,8 +181,8 @@ enum {
  * its events are delivered, so that a completion callback finds the inventory
  * already up to date.
  */
-typedef void VixExtWatchProc(VixHandle host, int event, const VixExtVM *vm,
-                             void *clientData);
+typedef void VixExtWatchProc (VixHandle host, int event, const VixExtVM *vm,
+                              void *clientData);
 
 /*
  * Starts loading and watching the inventory of @host, once per host handle
@@ -189,26 +190,26 @@ typedef void VixExtWatchProc(VixHandle host, int event, const VixExtVM *vm,
  * VMs arrive as VM_ADDED, then LOADED comes. Ends, with no event under way
  * any more, when VixHost_Disconnect returns.
  */
-VixError VixExt_Watch(VixHandle host, VixExtWatchProc *proc, void *clientData);
+VixError VixExt_Watch (VixHandle host, VixExtWatchProc *proc, void *clientData);
 
 /*
  * The newest known record of VM @id, with a reference for the caller.
  * VIX_E_VM_NOT_FOUND if the watched inventory has no such VM.
  */
-VixError VixExt_LookupVM(VixHandle host, const char *id, const VixExtVM **vm);
+VixError VixExt_LookupVM (VixHandle host, const char *id, const VixExtVM **vm);
 
 /* ------------------------------------------------------------------ *
  * From records to handles and back
  * ------------------------------------------------------------------ */
 
 /* The handle of VM @id of @host, as VixVM_Open gives it, to be released. */
-VixError VixExt_GetVM(VixHandle host, const char *id, VixHandle *vm);
+VixError VixExt_GetVM (VixHandle host, const char *id, VixHandle *vm);
 
 /* The handle of snapshot @id of @vm, to be released. */
-VixError VixExt_GetSnapshot(VixHandle vm, int64 id, VixHandle *snapshot);
+VixError VixExt_GetSnapshot (VixHandle vm, int64 id, VixHandle *snapshot);
 
 /* The id that the snapshot's record has. */
-VixError VixExt_GetSnapshotId(VixHandle snapshot, int64 *id);
+VixError VixExt_GetSnapshotId (VixHandle snapshot, int64 *id);
 
 /* ------------------------------------------------------------------ *
  * Jobs
@@ -220,21 +221,21 @@ VixError VixExt_GetSnapshotId(VixHandle snapshot, int64 *id);
  * goes on and ends with its own result. VIX_OK says only that the wish was
  * noted.
  */
-VixError VixExt_CancelJob(VixHandle job);
+VixError VixExt_CancelJob (VixHandle job);
 
 /* 0..100, or -1 if the job cannot tell. */
-VixError VixExt_GetJobProgress(VixHandle job, int *percent);
+VixError VixExt_GetJobProgress (VixHandle job, int *percent);
 
 /* ------------------------------------------------------------------ *
  * Snapshots: what VIX cannot say
  * ------------------------------------------------------------------ */
 
 /* Jobs without results. Equal name or text: VIX_OK, nothing is written. */
-VixHandle VixExt_RenameSnapshot(VixHandle snapshot, const char *name,
-                                VixEventProc *callbackProc, void *clientData);
-VixHandle VixExt_DescribeSnapshot(VixHandle snapshot, const char *description,
-                                  VixEventProc *callbackProc,
-                                  void *clientData);
+VixHandle VixExt_RenameSnapshot (VixHandle snapshot, const char *name,
+                                 VixEventProc *callbackProc, void *clientData);
+VixHandle VixExt_DescribeSnapshot (VixHandle snapshot, const char *description,
+                                   VixEventProc *callbackProc,
+                                   void *clientData);
 
 /* ------------------------------------------------------------------ *
  * Files and configuration
@@ -245,10 +246,10 @@ VixHandle VixExt_DescribeSnapshot(VixHandle snapshot, const char *description,
  * ------------------------------------------------------------------ */
 
 typedef struct VixExtFile {
-   const char *name;    /* one component, as the host spells it */
-   int64 bytes;         /* size */
-   int64 allocated;     /* bytes really occupied */
-   int64 modified;      /* microseconds since 1970 UTC */
+  const char *name; /* one component, as the host spells it */
+  int64 bytes;      /* size */
+  int64 allocated;  /* bytes really occupied */
+  int64 modified;   /* microseconds since 1970 UTC */
 } VixExtFile;
 
 /*
@@ -256,12 +257,12 @@ typedef struct VixExtFile {
  * descriptors frozen by it, its state and memory files. Sorted by name. One
  * buffer for all, to be freed with Vix_FreeBuffer.
  */
-VixError VixExt_ListFiles(VixHandle host, const char *vmId, int64 snapshot,
-                          VixExtFile **files, size_t *count, char **message);
+VixError VixExt_ListFiles (VixHandle host, const char *vmId, int64 snapshot,
+                           VixExtFile **files, size_t *count, char **message);
 
 /* The .vmx text, now or as of the snapshot. Vix_FreeBuffer(*text). */
-VixError VixExt_GetConfig(VixHandle host, const char *vmId, int64 snapshot,
-                          char **text, size_t *length, char **message);
+VixError VixExt_GetConfig (VixHandle host, const char *vmId, int64 snapshot,
+                           char **text, size_t *length, char **message);
 
 typedef struct VixExtReader VixExtReader;
 
@@ -269,17 +270,28 @@ typedef struct VixExtReader VixExtReader;
  * Opens a listed file for reading. VIX_E_FILE_ALREADY_LOCKED for a file that
  * the running VM writes.
  */
-VixError VixExt_OpenFile(VixHandle host, const char *vmId, int64 snapshot,
-                         const char *name, VixExtReader **reader,
-                         char **message);
+VixError VixExt_OpenFile (VixHandle host, const char *vmId, int64 snapshot,
+                          const char *name, VixExtReader **reader,
+                          char **message);
 
 /* Reads up to @length bytes at @offset; *done < length only at the end. Any
  * number of threads at once. */
-VixError VixExt_ReadFile(VixExtReader *reader, int64 offset, void *buffer,
-                         size_t length, size_t *done);
+VixError VixExt_ReadFile (VixExtReader *reader, int64 offset, void *buffer,
+                          size_t length, size_t *done);
 
 /* NULL is ignored. */
-void VixExt_CloseFile(VixExtReader *reader);
+void VixExt_CloseFile (VixExtReader *reader);
+
+/* ------------------------------------------------------------------ *
+ * Errors
+ * ------------------------------------------------------------------ */
+
+/* "VIX_E_DISK_FULL"; "VIX_E_FAIL" for a code that has no name. Static. */
+const char *VixExt_GetErrorName (VixError err);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }
