@@ -243,6 +243,7 @@ soap_envelope_read (const SoapCall *call, int status, const char *data,
   if (take_data (status, data, len, self, &failure)
       && judge (self, call->method, status, &failure))
     return g_steal_pointer (&self);
+  soap_error_set_status (failure, status);
   explain_500 (&failure);
   g_propagate_error (error, failure);
   return NULL;

@@ -349,6 +349,9 @@ translate (SoapHttp *self, CURLcode result)
   if (result == CURLE_OPERATION_TIMEDOUT)
     code = self->connected_at == 0 ? SOAP_ERROR_CONNECT_TIMEOUT
                                    : SOAP_ERROR_TIMEOUT;
+  /* What is no HTTP at all goes by the same code as ftp://. */
+  if (code == SOAP_ERROR_URL && self->connected_at > 0)
+    code = SOAP_ERROR_MALFORMED;
   /* A handshake that our check ended looks like any failed one. */
   if (code == SOAP_ERROR_TLS
       && (self->peer.mismatch || self->peer.verify_error != 0))
@@ -421,16 +424,16 @@ run (SoapHttp *self, GCancellable *cancellable)
   gint64 now, deadline;
 
   for (;;) {
+    if (g_cancellable_is_cancelled (cancellable)
+        && !(self->request->once && self->sent))
+      return g_error_new_literal (SOAP_ERROR, SOAP_ERROR_CANCELLED,
+                                  "cancelled");
     rc = curl_multi_perform (self->multi, &running);
     if (rc != CURLM_OK)
       return g_error_new (SOAP_ERROR, SOAP_ERROR_LOST, "%s",
                           curl_multi_strerror (rc));
     if (is_done (self, &result))
       return result == CURLE_OK ? NULL : translate (self, result);
-    if (g_cancellable_is_cancelled (cancellable)
-        && !(self->request->once && self->sent))
-      return g_error_new_literal (SOAP_ERROR, SOAP_ERROR_CANCELLED,
-                                  "cancelled");
     now = g_get_monotonic_time ();
     deadline = next_deadline (self);
     if (now >= deadline)
