@@ -57,7 +57,8 @@ typedef enum {
   VIX_POWER_UPGRADE_HARDWARE /* not power, but the same shape */
 } VixPowerOp;
 
-/* A file opened for reading; the provider extends it. */
+/* A file opened for reading; the provider extends it. Once the host was
+ * disconnected it is only freed, and must not need the host for that. */
 typedef struct VixFileReader VixFileReader;
 struct VixFileReader {
   /* Fills @ret_done < @len only at the end of the file. Any thread. */
@@ -90,11 +91,11 @@ typedef struct {
   char *(*open_vm) (gpointer host, const char *path, const VixOp *op,
                     GError **error);
   /* What the VM is *now*; may read disks or ask the host. Also publishes. */
-  const VixExtVM *(*lookup_vm) (gpointer host, const char *id,
-                                const VixOp *op, GError **error);
+  const VixExtVM *(*lookup_vm) (gpointer host, const char *id, const VixOp *op,
+                                GError **error);
   /* Paths for VixHost_FindItems, in the form open_vm takes. */
-  GPtrArray *(*find_vms) (gpointer host, gboolean running_only,
-                          const VixOp *op, GError **error);
+  GPtrArray *(*find_vms) (gpointer host, gboolean running_only, const VixOp *op,
+                          GError **error);
   gboolean (*register_vm) (gpointer host, const char *path, const VixOp *op,
                            GError **error);
   gboolean (*unregister_vm) (gpointer host, const char *path, const VixOp *op,

@@ -38,8 +38,8 @@ guint64 vmdk_chain_get_capacity (const VmdkChain *self);
  * Fills all of @buf; what no link holds reads as zero. Any thread, reads do
  * not exclude each other. Blocks on I/O.
  */
-gboolean vmdk_chain_read (VmdkChain *self, guint64 offset, void *buf,
-                          gsize len, GError **error);
+gboolean vmdk_chain_read (VmdkChain *self, guint64 offset, void *buf, gsize len,
+                          GError **error);
 
 /* As vmdk_link_map() for the whole chain; VMDK_UNALLOCATED is never
  * returned. */

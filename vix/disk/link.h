@@ -69,8 +69,7 @@ typedef enum {
  * A flat extent is VMDK_DATA throughout (its holes are data that is zero).
  */
 gboolean vmdk_link_map (VmdkLink *self, guint64 offset, guint64 len,
-                        VmdkState *ret_state, guint64 *ret_len,
-                        GError **error);
+                        VmdkState *ret_state, guint64 *ret_len, GError **error);
 
 /* Reads what the link itself holds; the whole range must be VMDK_DATA or
  * VMDK_ZERO. */
@@ -102,8 +101,9 @@ gboolean vmdk_link_plan_identity (VmdkLink *self, const VmdkIdentity *identity,
  * vmdk_link_repair_tables:
  *
  * After a writer was killed: makes the redundant grain tables equal to the
- * first ones and clears the unclean mark. Sparse writable links only;
- * no-op for flat ones.
+ * first ones, cuts off what no table refers to and clears the unclean mark.
+ * Never while somebody else may be writing. Syncs. Sparse writable links only;
+ * no-op for flat ones. %VIX_E_DISK_CANTREPAIR for damage of another kind.
  */
 gboolean vmdk_link_repair_tables (VmdkLink *self, GError **error);
 

@@ -23,13 +23,17 @@ typedef struct {
   /* Grows or shrinks; new bytes read as zero. */
   gboolean (*truncate) (VmdkSource *self, guint64 size, GError **error);
   /* Makes sure that later writes to the range cannot fail for lack of space;
-   * VIX_E_DISK_FULL. Does not change the size unless the range lies behind
-   * the end. */
+   * VIX_E_DISK_FULL. Never changes size or content; what was reserved behind
+   * the end is given back by the next truncate, even to the same size. */
   gboolean (*reserve) (VmdkSource *self, guint64 offset, guint64 len,
                        GError **error);
+  /* The range, inside the size, reads as zeros from now on and its space is
+   * given back if the store can. */
+  gboolean (*punch) (VmdkSource *self, guint64 offset, guint64 len,
+                     GError **error);
   gboolean (*sync) (VmdkSource *self, GError **error);
-  /* Next data (or hole) at or after @offset, as lseek SEEK_DATA/SEEK_HOLE;
-   * may be NULL: everything is data. */
+  /* Next data (or hole) at or after @offset, as lseek SEEK_DATA/SEEK_HOLE,
+   * the size if there is none; may be NULL: everything is data. */
   gboolean (*seek) (VmdkSource *self, guint64 offset, gboolean hole,
                     guint64 *ret_offset, GError **error);
   void (*free) (VmdkSource *self);
@@ -37,8 +41,8 @@ typedef struct {
 
 struct VmdkSource {
   const VmdkSourceOps *ops;
-  guint64 size;  /* bytes; kept up to date by truncate and pwrite */
-  char *id;      /* unique name of the file, for cycles and error texts */
+  guint64 size; /* bytes; kept up to date by truncate and pwrite */
+  char *id;     /* unique name of the file, for cycles and error texts */
 };
 
 void vmdk_source_free (VmdkSource *self);

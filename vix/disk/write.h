@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "disk/link.h"
+#include "disk/chain.h"
 
 G_BEGIN_DECLS
 
@@ -32,17 +32,30 @@ gboolean vmdk_create_child (VmdkLink *parent, const char *parent_hint,
 
 /* Reports 0..100. */
 typedef struct {
-  GCancellable *cancellable; /* may be NULL */
+  GCancellable *cancellable;                     /* may be NULL */
   void (*progress) (gpointer data, int percent); /* may be NULL */
   gpointer data;
 } VmdkMergeControl;
+
+/**
+ * vmdk_merge_set_below:
+ * @below: (nullable): what the unallocated ranges of @parent fall through to,
+ *   that is, the chain of @parent's own parent; borrowed until @parent is
+ *   freed
+ *
+ * Only for links of different grain sizes (a COWD or SESparse delta under a
+ * hosted child): a grain of the target that the source fills in part takes the
+ * rest from there. Without it such a merge is impossible.
+ */
+void vmdk_merge_set_below (VmdkLink *parent, VmdkChain *below);
 
 /**
  * vmdk_merge_cost:
  * @parent, @child: neighbours, either open mode
  * @ret_into_child, @ret_into_parent: bytes that the target would grow by and
  *   that have to be written, upper bounds to within table sizes; G_MAXUINT64
- *   where that direction is impossible (target's format cannot be written)
+ *   where that direction is impossible (target's format cannot be written,
+ *   would grow beyond 2 TiB, or see vmdk_merge_set_below())
  */
 gboolean vmdk_merge_cost (VmdkLink *parent, VmdkLink *child,
                           guint64 *ret_into_child, guint64 *ret_into_parent,
@@ -54,8 +67,9 @@ gboolean vmdk_merge_cost (VmdkLink *parent, VmdkLink *child,
  *
  * Copies into @child every grain that @parent holds and @child does not.
  * The content seen through @child never changes, so a killed or cancelled run
- * leaves a valid disk (vmdk_link_repair_tables() first) and may be repeated.
- * Space is reserved before the first write: %VIX_E_DISK_FULL leaves the file
+ * leaves a valid disk and may be repeated (after vmdk_link_repair_tables() if
+ * it was killed). @child is checked as by vmdk_merge_reserve_parent(). Space
+ * is reserved before the first write: %VIX_E_DISK_FULL leaves the file
  * as it was. Syncs. If @parent is a base, unallocated ranges stay
  * unallocated: both read as zero.
  */
@@ -67,10 +81,16 @@ gboolean vmdk_merge_into_child (VmdkLink *parent, VmdkLink *child,
  * vmdk_merge_reserve_parent:
  *
  * Reserves in @parent (writable) all that vmdk_merge_into_parent() will need;
- * %VIX_E_DISK_FULL leaves content and size as they were.
+ * %VIX_E_DISK_FULL leaves content and size as they were. Also checks that
+ * @parent is sound enough to be written: %VIX_E_DISK_NEEDSREPAIR,
+ * %VIX_E_DISK_INVALIDDISK.
  */
 gboolean vmdk_merge_reserve_parent (VmdkLink *parent, VmdkLink *child,
                                     GError **error);
+
+/* Gives back what vmdk_merge_reserve_parent() took by the same @parent, for a
+ * merge that is not going to happen. */
+gboolean vmdk_merge_release_parent (VmdkLink *parent, GError **error);
 
 /**
  * vmdk_merge_into_parent:
@@ -78,7 +98,8 @@ gboolean vmdk_merge_reserve_parent (VmdkLink *parent, VmdkLink *child,
  *
  * Copies into @parent every grain that @child holds, explicit zeros included.
  * The content seen through @child never changes; the content seen through
- * @parent alone does. May be repeated after a kill. Syncs.
+ * @parent alone does. May be repeated after a kill and
+ * vmdk_link_repair_tables(). Syncs.
  */
 gboolean vmdk_merge_into_parent (VmdkLink *parent, VmdkLink *child,
                                  const VmdkMergeControl *control,

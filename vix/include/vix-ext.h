@@ -289,6 +289,13 @@ void VixExt_CloseFile (VixExtReader *reader);
 /* "VIX_E_DISK_FULL"; "VIX_E_FAIL" for a code that has no name. Static. */
 const char *VixExt_GetErrorName (VixError err);
 
+/* ------------------------------------------------------------------ *
+ * Counting
+ * ------------------------------------------------------------------ */
+
+/* How many objects the library holds in memory, for tests and statistics. */
+int VixExt_CountHandles (void);
+
 #if defined(__GNUC__)
 #pragma GCC visibility pop
 #endif

@@ -76,6 +76,11 @@ WsFileLock *ws_file_lock_take (int dir_fd, const char *dir_path,
 void ws_file_lock_release (WsFileLock *lock);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (WsFileLock, ws_file_lock_release)
 
+/* Removes what killed processes of ours left in the lock directory of @name,
+ * and the directory itself if it is then empty. Never another program's
+ * lock. The caller holds the flock. Best effort. */
+void ws_file_lock_sweep (int dir_fd, const char *name);
+
 /* ---- our own order ---- */
 
 typedef struct WsDirLock WsDirLock;

@@ -160,15 +160,16 @@ apply_merge (const TxnOp *op, const TxnHandlers *handlers, GError **error)
                  op->name);
     return FALSE;
   }
-  return handlers->merge (handlers->data, op->name, op->other, error);
+  return handlers->merge (handlers->data, op->name, op->other,
+                          (guint32)op->offset, error);
 }
 
 gboolean
-txn_apply (int dir_fd, GPtrArray *ops, const TxnHandlers *handlers,
+txn_apply (int dir_fd, GPtrArray *ops, guint count, const TxnHandlers *handlers,
            gboolean *ret_merge_failed, GError **error)
 {
   *ret_merge_failed = FALSE;
-  for (guint i = 0; i < ops->len; i++) {
+  for (guint i = 0; i < MIN (count, ops->len); i++) {
     const TxnOp *op = g_ptr_array_index (ops, i);
     gboolean ok = TRUE;
 
@@ -199,9 +200,9 @@ txn_apply (int dir_fd, GPtrArray *ops, const TxnHandlers *handlers,
 /* ---- back ---- */
 
 gboolean
-txn_drop_staged (int dir_fd, GPtrArray *ops, guint first, GError **error)
+txn_drop_staged (int dir_fd, GPtrArray *ops, GError **error)
 {
-  for (guint i = first; i < ops->len; i++) {
+  for (guint i = 0; i < ops->len; i++) {
     const TxnOp *op = g_ptr_array_index (ops, i);
 
     if (op->kind == TXN_REPLACE && !txn_remove_file (dir_fd, op->other, error))

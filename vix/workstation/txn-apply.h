@@ -28,17 +28,18 @@ gboolean txn_sync_dir (int dir_fd, GError **error);
 
 /**
  * txn_apply:
+ * @count: how many of @ops; all if there are fewer
  * @ret_merge_failed: set to %TRUE if it was a merge that failed
  *
- * Carries out all of @ops in order and makes the result durable. May be
+ * Carries out @ops in order and makes the result durable. May be
  * repeated.
  */
-gboolean txn_apply (int dir_fd, GPtrArray *ops, const TxnHandlers *handlers,
-                    gboolean *ret_merge_failed, GError **error);
+gboolean txn_apply (int dir_fd, GPtrArray *ops, guint count,
+                    const TxnHandlers *handlers, gboolean *ret_merge_failed,
+                    GError **error);
 
-/* Removes the staged files of @ops from index @first on. */
-gboolean txn_drop_staged (int dir_fd, GPtrArray *ops, guint first,
-                          GError **error);
+/* Removes the staged files of @ops. */
+gboolean txn_drop_staged (int dir_fd, GPtrArray *ops, GError **error);
 
 /* Removes what was made for @ops and repairs what was written to. May be
  * repeated; goes on after a failure and reports the first. */

@@ -36,7 +36,7 @@ static const OpSpec specs[] = {
   [TXN_REPLACE] = { "replace", "ntsS", TEXT_NAMES },
   [TXN_PATCH] = { "patch", "nob", "\\.vmdk$" },
   [TXN_UNLINK] = { "unlink", "n", GONE_NAMES },
-  [TXN_MERGE] = { "merge", "nn", "\\.vmdk$" },
+  [TXN_MERGE] = { "merge", "nno", "\\.vmdk$" },
 };
 
 void

@@ -9,7 +9,7 @@
  *   replace NAME TEMP OLD-SHA256|- NEW-SHA256
  *   patch NAME OFFSET BASE64
  *   unlink NAME
- *   merge CHILD PARENT
+ *   merge CHILD PARENT TAG
  *
  * Names are percent-encoded. The word is overwritten in place: it lies in the
  * first sector, so that a power cut leaves one or the other.
@@ -38,7 +38,7 @@ typedef struct {
   char *other;                   /* REPLACE: the staged file; MERGE: parent */
   char old_sha[TXN_SHA_LEN + 1]; /* REPLACE; TXN_ABSENT if it was not there */
   char new_sha[TXN_SHA_LEN + 1];
-  guint64 offset; /* PATCH */
+  guint64 offset; /* PATCH; MERGE: the tag */
   GBytes *bytes;  /* PATCH; REPLACE: the new content, not in the journal */
 } TxnOp;
 

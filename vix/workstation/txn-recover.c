@@ -92,6 +92,15 @@ load (int dir_fd, const char *journal, gboolean *ret_exists,
   return TRUE;
 }
 
+static guint
+find_first_merge (GPtrArray *ops)
+{
+  for (guint i = 0; i < ops->len; i++)
+    if (((TxnOp *)ops->pdata[i])->kind == TXN_MERGE)
+      return i;
+  return ops->len;
+}
+
 gboolean
 txn_peek (int dir_fd, const char *journal, TxnState *ret_state, GError **error)
 {
@@ -136,6 +145,17 @@ next_replace (GPtrArray *ops, guint after)
   return NULL;
 }
 
+/* The second replacement of a file, with the first still to be done. */
+static gboolean
+waits_for_another (int dir_fd, const TxnOp *op)
+{
+  g_autofree char *first = g_strconcat (op->name, ".vixfs-tmp1", NULL);
+  struct stat st;
+
+  return strcmp (first, op->other) != 0
+         && fstatat (dir_fd, first, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* A staged file exists from before the commit until its rename, so that it
  * tells whether that was done. */
 static gboolean
@@ -164,18 +184,19 @@ look_at_replace (int dir_fd, GPtrArray *ops, guint i, Findings *found,
     found->lost = TRUE;
   else
     found->pending = TRUE;
-  /* the second of two finds what the first makes */
-  if (strcmp (now, op->old_sha) != 0 && !g_str_has_suffix (op->other, "2"))
+  if (strcmp (now, op->old_sha) != 0 && !waits_for_another (dir_fd, op))
     found->foreign = op->name;
   return TRUE;
 }
 
+/* Of the steps from index @first up to @end. */
 static gboolean
-look (int dir_fd, GPtrArray *ops, Findings *found, GError **error)
+look (int dir_fd, GPtrArray *ops, guint first, guint end, Findings *found,
+      GError **error)
 {
   struct stat st;
 
-  for (guint i = 0; i < ops->len; i++) {
+  for (guint i = first; i < end; i++) {
     const TxnOp *op = g_ptr_array_index (ops, i);
 
     if (op->kind == TXN_CREATE
@@ -204,14 +225,18 @@ undo (int dir_fd, const char *journal, const TxnJournal *found,
          && finish (dir_fd, journal, error);
 }
 
-/* A merge cannot be completed: the plan before it is sound by itself, what
- * follows is given up. */
+/* The plan before the first merge is sound by itself; what follows is given
+ * up. */
 static gboolean
 drop_rest (int dir_fd, const char *journal, const TxnJournal *found,
-           GError **error)
+           const TxnHandlers *handlers, GError **error)
 {
-  return txn_drop_staged (dir_fd, found->ops, 0, error)
-         && txn_sync_dir (dir_fd, error) && finish (dir_fd, journal, error);
+  gboolean merge_failed;
+
+  return txn_apply (dir_fd, found->ops, find_first_merge (found->ops), handlers,
+                    &merge_failed, error)
+         && txn_drop_staged (dir_fd, found->ops, error)
+         && finish (dir_fd, journal, error);
 }
 
 static gboolean
@@ -221,17 +246,36 @@ redo (int dir_fd, const char *journal, const TxnJournal *found,
   g_autoptr (GError) local = NULL;
   gboolean merge_failed;
 
-  if (txn_apply (dir_fd, found->ops, handlers, &merge_failed, &local))
+  if (txn_apply (dir_fd, found->ops, G_MAXUINT, handlers, &merge_failed,
+                 &local))
     return finish (dir_fd, journal, error);
-  if (merge_failed && !g_error_matches (local, VIX_ERROR, VIX_E_CANCELLED)) {
-    if (!drop_rest (dir_fd, journal, found, error))
-      return FALSE;
-    if (ret_dropped != NULL)
-      *ret_dropped = g_steal_pointer (&local);
-    return TRUE;
+  if (!merge_failed || g_error_matches (local, VIX_ERROR, VIX_E_CANCELLED)) {
+    g_propagate_error (error, g_steal_pointer (&local));
+    return FALSE;
   }
-  g_propagate_error (error, g_steal_pointer (&local));
-  return FALSE;
+  if (ret_dropped != NULL)
+    *ret_dropped = g_steal_pointer (&local);
+  return drop_rest (dir_fd, journal, found, handlers, error);
+}
+
+/* Neither way is safe any more. */
+static gboolean
+is_stuck (Findings *found)
+{
+  /* Everything was renamed and then edited: the change had been made. */
+  if (found->foreign != NULL && !found->pending && !found->lost)
+    found->foreign = NULL;
+  return found->foreign != NULL
+         || ((found->lost || found->made_missing) && found->applied);
+}
+
+static void
+set_stuck_error (const char *journal, const Findings *found, GError **error)
+{
+  g_set_error (error, VIX_ERROR, VIX_E_SNAPSHOT_INCONSISTENT,
+               "%s: changed by another program after a change of this VM was "
+               "cut off; check the VM, then delete %s",
+               found->foreign != NULL ? found->foreign : "a file", journal);
 }
 
 gboolean
@@ -239,8 +283,10 @@ txn_recover (int dir_fd, const char *journal, const TxnHandlers *handlers,
              GError **ret_dropped, GError **error)
 {
   g_autoptr (TxnJournal) found = NULL;
-  Findings findings = { 0 };
+  Findings before = { 0 };
+  Findings after = { 0 };
   gboolean exists;
+  guint merge;
 
   VIX_MAY_BLOCK ();
   if (!load (dir_fd, journal, &exists, &found, error))
@@ -249,21 +295,20 @@ txn_recover (int dir_fd, const char *journal, const TxnHandlers *handlers,
     return TRUE;
   if (found == NULL || !found->committed)
     return undo (dir_fd, journal, found, handlers, error);
-  if (!look (dir_fd, found->ops, &findings, error))
+  merge = find_first_merge (found->ops);
+  if (!look (dir_fd, found->ops, 0, merge, &before, error)
+      || !look (dir_fd, found->ops, merge, found->ops->len, &after, error))
     return FALSE;
-  /* Everything was renamed and then edited: the change had been made. */
-  if (findings.foreign != NULL && !findings.pending && !findings.lost)
-    findings.foreign = NULL;
-  if (findings.foreign != NULL
-      || ((findings.lost || findings.made_missing) && findings.applied)) {
-    g_set_error (error, VIX_ERROR, VIX_E_SNAPSHOT_INCONSISTENT,
-                 "%s: changed by another program after a change of this VM "
-                 "was cut off; check the VM, then delete %s",
-                 findings.foreign != NULL ? findings.foreign : "a file",
-                 journal);
+  if (is_stuck (&before)) {
+    set_stuck_error (journal, &before, error);
     return FALSE;
   }
-  if (findings.lost || findings.made_missing)
+  if (before.lost || before.made_missing)
     return undo (dir_fd, journal, found, handlers, error);
+  if (is_stuck (&after) || after.lost) {
+    if (ret_dropped != NULL)
+      set_stuck_error (journal, &after, ret_dropped);
+    return drop_rest (dir_fd, journal, found, handlers, error);
+  }
   return redo (dir_fd, journal, found, handlers, ret_dropped, error);
 }

@@ -187,7 +187,8 @@ txn_add_unlink (Txn *self, const char *name, GError **error)
 }
 
 gboolean
-txn_add_merge (Txn *self, const char *child, const char *parent, GError **error)
+txn_add_merge (Txn *self, const char *child, const char *parent, guint32 tag,
+               GError **error)
 {
   TxnOp *op;
 
@@ -197,6 +198,7 @@ txn_add_merge (Txn *self, const char *child, const char *parent, GError **error)
   if (op == NULL)
     return FALSE;
   op->other = g_strdup (parent);
+  op->offset = tag;
   return TRUE;
 }
 
@@ -427,8 +429,8 @@ commit_by_rename (Txn *self, gboolean *ret_committed, GError **error)
 
   if (!sync_made (self, error))
     return FALSE;
-  if (txn_apply (self->dir_fd, self->ops, &self->handlers, &merge_failed,
-                 error)) {
+  if (txn_apply (self->dir_fd, self->ops, G_MAXUINT, &self->handlers,
+                 &merge_failed, error)) {
     *ret_committed = TRUE;
     return TRUE;
   }
@@ -446,12 +448,12 @@ carry_out (Txn *self, GError **error)
   g_autoptr (GError) first = NULL;
   gboolean merge_failed;
 
-  if (txn_apply (self->dir_fd, self->ops, &self->handlers, &merge_failed,
-                 &first))
+  if (txn_apply (self->dir_fd, self->ops, G_MAXUINT, &self->handlers,
+                 &merge_failed, &first))
     return TRUE;
   if (!merge_failed
-      && txn_apply (self->dir_fd, self->ops, &self->handlers, &merge_failed,
-                    NULL))
+      && txn_apply (self->dir_fd, self->ops, G_MAXUINT, &self->handlers,
+                    &merge_failed, NULL))
     return TRUE;
   g_propagate_prefixed_error (error, g_steal_pointer (&first),
                               "the change is made, its completion is tried "

@@ -32,9 +32,9 @@ typedef struct Txn Txn;
  * may be NULL: such a step then fails. */
 typedef struct {
   /* Brings all that @child holds into @parent and syncs it. Does nothing if
-   * @child is gone. */
+   * @child is gone; fails if it is not in the state @tag any more. */
   gboolean (*merge) (gpointer data, const char *child, const char *parent,
-                     GError **error);
+                     guint32 tag, GError **error);
   /* Makes @name sound again after a write to it was cut off. */
   gboolean (*repair) (gpointer data, const char *name, GError **error);
   gpointer data;
@@ -85,10 +85,10 @@ gboolean txn_add_patch (Txn *self, const char *name, guint64 offset,
 gboolean txn_add_unlink (Txn *self, const char *name, GError **error);
 
 /* TxnHandlers.merge. The steps planned before the first merge must be a sound
- * change by themselves: if a merge cannot be completed after a kill, what
- * follows is dropped. */
+ * change by themselves: if a merge cannot be completed after a kill, or
+ * somebody changed the VM before it was, what follows is dropped. */
 gboolean txn_add_merge (Txn *self, const char *child, const char *parent,
-                        GError **error);
+                        guint32 tag, GError **error);
 
 /* TRUE if nothing was planned. */
 gboolean txn_is_empty (const Txn *self);

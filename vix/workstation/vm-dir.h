@@ -10,7 +10,9 @@
  *   - an extent: only beside its descriptor, by a plain name;
  *   - a disk of the .vmx or .vmsd, or a parent: inside @roots if the VM itself
  *     lies inside one of them; else the VM's directory, workingDir, and the
- *     directories of fileSearchPath.
+ *     directories of fileSearchPath, each with what is below it.
+ * A disk's name is taken as written, relative to the VM's directory; if it has
+ * no slash, backslashes count as such when the plain reading finds nothing.
  * A parent's hint is looked up as written if absolute, else from the child's
  * directory with both slashes as separators, then by its last component in
  * the child's directory, then in each directory of fileSearchPath.
@@ -45,6 +47,13 @@ WsVmDir *ws_vm_dir_open (const char *id, const char *const *roots,
 void ws_vm_dir_close (WsVmDir *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (WsVmDir, ws_vm_dir_close)
 
+/* Does the name end as a configuration does (.vmx, .vmtx; any case), and is
+ * it not a hidden file? */
+gboolean ws_is_vmx_name (const char *name);
+
+/* Is @path @dir or below it? Both canonical. */
+gboolean ws_path_is_inside (const char *path, const char *dir);
+
 /**
  * ws_vm_id_from_path:
  * @path: any spelling: relative, with links
@@ -72,7 +81,8 @@ gboolean ws_vm_dir_exists (const WsVmDir *self, const char *name);
 /* (transfer full): all names in it but . and .., unsorted; NULL and error */
 GPtrArray *ws_vm_dir_list (const WsVmDir *self, GError **error);
 
-/* %VIX_E_CANNOT_READ_VM_CONFIG, naming the cause. */
+/* %VIX_E_VM_NOT_FOUND if it is gone, else %VIX_E_CANNOT_READ_VM_CONFIG,
+ * naming the cause. */
 KvFile *ws_vm_dir_read_vmx (const WsVmDir *self, GError **error);
 /* A .vmsd that is missing or empty is a model without snapshots. Fails only
  * if it cannot be read or parsed as a dictionary. */

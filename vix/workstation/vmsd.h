@@ -98,6 +98,7 @@ const char *ws_vmsd_get_problem (const WsVmsd *self);
 
 /* A new snapshot; strings are copied. */
 typedef struct {
+  gint64 uid;    /* 0: ws_vmsd_get_next_uid(); never less than that */
   gint64 parent; /* 0: a root */
   gint64 created_us;
   const char *name;

@@ -25,7 +25,8 @@ typedef struct {
 } Fixture;
 
 static gboolean
-on_merge (gpointer data, const char *child, const char *parent, GError **error)
+on_merge (gpointer data, const char *child, const char *parent, guint32 tag,
+          GError **error)
 {
   Fixture *f = data;
 
@@ -34,6 +35,7 @@ on_merge (gpointer data, const char *child, const char *parent, GError **error)
   f->merges++;
   g_assert_cmpstr (child, ==, "vm-000001.vmdk");
   g_assert_cmpstr (parent, ==, "vm.vmdk");
+  g_assert_cmphex (tag, ==, 0xfffffff1);
   if (f->fail_merge)
     g_set_error (error, VIX_ERROR, VIX_E_FILE_ERROR, "unreadable");
   return !f->fail_merge;
@@ -279,7 +281,7 @@ plan_merge (Fixture *f)
 
   txn_add_replace (txn, "vm.vmsd", first, &error);
   g_assert_no_error (error);
-  txn_add_merge (txn, "vm-000001.vmdk", "vm.vmdk", &error);
+  txn_add_merge (txn, "vm-000001.vmdk", "vm.vmdk", 0xfffffff1, &error);
   g_assert_no_error (error);
   txn_add_replace (txn, "vm.vmsd", second, &error);
   g_assert_no_error (error);
@@ -375,20 +377,64 @@ test_redo_repeats (Fixture *f, gconstpointer data)
   assert_merged (f);
 }
 
+/* Somebody started the VM before the merge was completed. */
+static void
+test_foreign_edit_drops_merge (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GError) dropped = NULL;
+
+  in_killed_process (f, die_merging);
+  put (f, data, "edited by somebody");
+  txn_recover (f->fd, JOURNAL, &f->handlers, &dropped, &error);
+  g_assert_no_error (error);
+  g_assert_error (dropped, VIX_ERROR, VIX_E_SNAPSHOT_INCONSISTENT);
+  assert_text (f, data, "edited by somebody");
+  if (strcmp (data, "vm.vmsd") != 0)
+    assert_text (f, "vm.vmsd", "without the snapshot");
+  assert_files (f, OLD_FILES);
+  g_assert_cmpuint (f->merges, ==, 0);
+}
+
+/* A process killed between the commit and the first step. */
+static void
+die_committed (Fixture *f)
+{
+  int fd;
+
+  prepare_all (plan_all (f));
+  fd = openat (f->fd, JOURNAL, O_WRONLY);
+  g_assert_cmpint (pwrite (fd, TXN_WORD_COMMIT, 7, TXN_STATE_OFFSET), ==, 7);
+  _exit (7);
+}
+
+static void
+test_committed_is_redone (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  in_killed_process (f, die_committed);
+  g_assert_cmpint (peek (f), ==, TXN_STATE_REDO);
+  recover (f, &error);
+  g_assert_no_error (error);
+  assert_new (f);
+  g_assert_cmpuint (f->repairs, ==, 0);
+}
+
 static void
 test_foreign_edit (Fixture *f, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
 
-  in_killed_process (f, die_merging);
+  in_killed_process (f, die_committed);
   put (f, "vm.vmx", "edited by somebody");
   recover (f, &error);
   g_assert_error (error, VIX_ERROR, VIX_E_SNAPSHOT_INCONSISTENT);
   g_assert_nonnull (strstr (error->message, "vm.vmx"));
   g_assert_nonnull (strstr (error->message, JOURNAL));
   assert_text (f, "vm.vmx", "edited by somebody");
-  g_assert_cmpint (peek (f), ==, TXN_STATE_REDO_LONG);
-  g_assert_cmpuint (f->merges, ==, 0);
+  assert_text (f, "vm.vmsd", "old vmsd");
+  g_assert_cmpint (peek (f), ==, TXN_STATE_REDO);
 }
 
 /* The word COMMIT was written, its sync failed, taking it back failed too,
@@ -530,8 +576,8 @@ test_hostile_bodies (void)
     "patch vm.vmdk -1 YWI=\n",
     "patch vm.vmdk 18446744073709551615 YWI=\n",
     "patch vm.vmdk 0 \n",
-    "merge vm.vmdk\n",
-    "merge vm.vmdk ../vm.vmdk\n",
+    "merge vm.vmdk 1\n",
+    "merge vm.vmdk ../vm.vmdk 1\n",
     "\n",
   };
 
@@ -555,7 +601,7 @@ test_damaged_text (void)
     = journal_text ("PREPARE", "create vm-000001.vmdk\nunlink vm.vmdk\n"
                                "replace vm.vmx vm.vmx.vixfs-tmp1 - " SHA_A "\n"
                                "patch vm.vmdk 512 YWI=\n"
-                               "merge vm-000001.vmdk vm.vmdk\n");
+                               "merge vm-000001.vmdk vm.vmdk 7\n");
   gsize len = strlen (text);
   g_autoptr (TxnJournal) journal = txn_journal_decode (text, len, NULL);
 
@@ -641,11 +687,16 @@ main (int argc, char **argv)
   CASE ("commit-makes-the-whole-change", test_commit);
   CASE ("freed-without-commit-leaves-nothing", test_free_undoes);
   CASE ("prepared-by-a-killed-process-is-undone", test_prepared_is_undone);
-  CASE ("committed-by-a-killed-process-goes-on", test_merge_goes_on);
+  CASE ("merge-of-a-killed-process-goes-on", test_merge_goes_on);
   CASE ("merge-that-cannot-be-completed-is-dropped", test_merge_is_dropped);
   CASE ("failed-merge-is-tried-again", test_failed_merge_is_retried);
   CASE ("redo-of-a-finished-plan-changes-nothing", test_redo_repeats);
   CASE ("foreign-edit-after-the-kill-is-respected", test_foreign_edit);
+  g_test_add ("/workstation/txn/foreign-edit-of-vmx-drops-a-merge", Fixture,
+              "vm.vmx", set_up, test_foreign_edit_drops_merge, tear_down);
+  g_test_add ("/workstation/txn/foreign-edit-of-vmsd-drops-a-merge", Fixture,
+              "vm.vmsd", set_up, test_foreign_edit_drops_merge, tear_down);
+  CASE ("committed-by-a-killed-process-is-made", test_committed_is_redone);
   CASE ("half-undone-commit-is-undone", test_half_undone_commit);
   CASE ("one-file-is-replaced-by-rename-with-its-mode", test_single_rename);
   CASE ("same-content-is-no-step", test_same_content);

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# shellcheck disable=SC2120 # functions with arguments that only some tests give
+# What the tests on a real mount share. Sourced with the path of vixfs as $1:
+# leaves $vms (a directory for VMs), $mnt (an empty mountpoint), $scratch, and
+# a trap that unmounts, ends the daemon by its pid, and removes all of it.
+set -u
+export LC_ALL=C.UTF-8 G_DEBUG=fatal-criticals
+[[ -c /dev/fuse ]] || exit 77
+command -v qemu-img >/dev/null || exit 77
+vixfs=$1
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/vixfs-test.XXXXXX")
+vms=$scratch/vms
+mnt=$scratch/mnt
+mkdir "$vms" "$mnt"
+number=0 failed=0
+declare -A daemons=() # mountpoint -> pid
+
+clean_up () {
+  local dir
+  for dir in "${!daemons[@]}"; do
+    umount -l "$dir" 2>/dev/null || fusermount3 -uz "$dir" 2>/dev/null
+    kill "${daemons[$dir]}" 2>/dev/null
+  done
+  # shellcheck disable=SC2046
+  kill $(jobs -p) 2>/dev/null
+  wait
+  rm -rf "$scratch"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+# check NAME COMMAND...: one TAP line; what the command printed, if it failed.
+check () {
+  local name=$1 out status
+  shift
+  number=$((number + 1))
+  out=$("$@" 2>&1)
+  status=$?
+  if ((status == 0)); then
+    printf 'ok %d - %s\n' "$number" "$name"
+  else
+    failed=$((failed + 1))
+    printf 'not ok %d - %s\n' "$number" "$name"
+    printf 'exit status %d\n%s\n' "$status" "$out" | sed 's/^/# /'
+    sed 's/^/# vixfs: /' "$scratch"/*.err 2>/dev/null | tail -n 20
+  fi
+}
+
+finish () {
+  printf '1..%d\n' "$number"
+  exit $((failed > 0))
+}
+
+# fails TEXT COMMAND...: it must fail, and say TEXT.
+fails () {
+  local text=$1 out
+  shift
+  if out=$("$@" 2>&1); then
+    printf 'succeeded, but "%s" was expected: %s\n' "$text" "$*"
+    return 1
+  fi
+  grep -qF -- "$text" <<<"$out" || {
+    printf 'wanted "%s", got: %s\n' "$text" "$out"
+    return 1
+  }
+}
+
+# same WANTED GOT: equal texts
+same () {
+  [[ $1 == "$2" ]] || {
+    printf 'wanted: %q\ngot:    %q\n' "$1" "$2"
+    return 1
+  }
+}
+
+# within SECONDS COMMAND...: true at last by then
+within () {
+  local end=$((SECONDS + $1 + 1)) out
+  shift
+  while ! out=$("$@" 2>&1); do
+    if ((SECONDS >= end)); then
+      printf 'not in time: %s\n%s\n' "$*" "$out"
+      return 1
+    fi
+    sleep 0.05
+  done
+}
+
+# faster MILLISECONDS COMMAND...: it succeeds, and does not take longer
+faster () {
+  local limit=$1 start=${EPOCHREALTIME/./} took
+  shift
+  "$@" || return 1
+  took=$(((${EPOCHREALTIME/./} - start) / 1000))
+  ((took <= limit)) || {
+    printf '%d ms, at most %d wanted: %s\n' "$took" "$limit" "$*"
+    return 1
+  }
+}
+
+# make_vm NAME [SUBFORMAT [SIZE [DISKS]]]: $vms/NAME/NAME.vmx with disks
+make_vm () {
+  local name=$1 subformat=${2:-monolithicSparse} size=${3:-4M} disks=${4:-1}
+  local dir=$vms/$1 stem=${1##*/} i
+  mkdir -p "$dir"
+  {
+    printf '.encoding = "UTF-8"\nconfig.version = "8"\n'
+    printf 'virtualHW.version = "19"\ndisplayName = "%s"\n' "$stem"
+    printf 'guestOS = "debian12-64"\nmemsize = "512"\nnumvcpus = "2"\n'
+    printf 'scsi0.present = "TRUE"\nscsi0.virtualDev = "lsilogic"\n'
+    for ((i = 0; i < disks; i++)); do
+      printf 'scsi0:%d.present = "TRUE"\n' "$i"
+      printf 'scsi0:%d.fileName = "%s"\n' "$i" "$(disk_name "$stem" "$i")"
+    done
+  } >"$dir/$stem.vmx"
+  for ((i = 0; i < disks; i++)); do
+    qemu-img create -q -f vmdk -o "subformat=$subformat" \
+      "$dir/$(disk_name "$stem" "$i")" "$size" || return 1
+  done
+}
+
+disk_name () { # STEM INDEX
+  if (($2 == 0)); then echo "$1.vmdk"; else echo "$1-disk$2.vmdk"; fi
+}
+
+# start_vixfs SOURCE MOUNTPOINT [ARGUMENT...]: in the foreground, as a child
+# whose exit status stop_vixfs sees; returns when it serves.
+start_vixfs () {
+  local source=$1 dir=$2 err=$scratch/${2##*/}.err
+  shift 2
+  "$vixfs" -f "$source" "$dir" "$@" 2>"$err" &
+  daemons[$dir]=$!
+  within 30 serves "$dir" || { cat "$err"; return 1; }
+}
+
+serves () { [[ -e $1/.vixfs/version ]]; }
+
+# Unmounts, and the daemon must end well: with sanitizers that means without
+# a leak or an error.
+stop_vixfs () { # [MOUNTPOINT]
+  local dir=${1:-$mnt} status
+  umount "$dir" 2>/dev/null || fusermount3 -u "$dir" || return 1
+  wait "${daemons[$dir]}"
+  status=$?
+  unset "daemons[$dir]"
+  ((status == 0)) || {
+    printf 'vixfs ended with %d\n' "$status"
+    cat "$scratch/${dir##*/}.err"
+    return 1
+  }
+}
+
+mount_vms () { start_vixfs "$vms" "$mnt" "$@"; }
+remount_vms () { stop_vixfs && mount_vms "$@"; }
+
+# The mounting shell must not be asked by the test for its own children only:
+# a marker that the mount is gone from the kernel's table.
+gone () { ! mountpoint -q "${1:-$mnt}"; }
+
+# vmsd_value NAME KEY: value of a key in the VM's .vmsd
+vmsd_value () {
+  sed -n "s/^$2 = \"\(.*\)\"\r\?$/\1/p" "$vms/$1/${1##*/}.vmsd"
+}
+
+# Is the VM whole: no journal, lock or temporary file left, each disk clean?
+whole () { # NAME
+  local dir=$vms/$1 left disk
+  left=$(find "$dir" \( -name '*journal*' -o -name '*.lck' -o -name '*tmp*' \
+    -o -name '*~' -o -name '.*' -mindepth 1 \))
+  [[ -z $left ]] || { printf 'left over: %s\n' "$left"; return 1; }
+  while read -r disk; do
+    qemu-img check -q "$dir/$disk" || return 1
+  done < <(sed -n 's/^[a-z]*[0-9]*:[0-9]*\.fileName = "\(.*\.vmdk\)"$/\1/p' \
+    "$dir/${1##*/}.vmx")
+}
