@@ -138,6 +138,18 @@ use_pool (void)
 }
 
 static gpointer
+poll_cancel (gpointer data)
+{
+  GPollFD fd;
+
+  g_assert_true (g_cancellable_make_pollfd (data, &fd));
+  while (g_poll (&fd, 1, -1) != 1)
+    continue;
+  g_cancellable_release_fd (data);
+  return NULL;
+}
+
+static gpointer
 await_cancel (gpointer data)
 {
   while (!g_cancellable_is_cancelled (data))
@@ -150,10 +162,13 @@ use_cancellable (void)
 {
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   GThread *thread = g_thread_new ("cancel", await_cancel, cancellable);
+  GThread *poller = g_thread_new ("poll", poll_cancel, cancellable);
 
+  g_usleep (10000); /* the poller is to be there first, mostly */
   shared.by_pool = 42;
   g_cancellable_cancel (cancellable);
   g_assert_cmpint (GPOINTER_TO_INT (g_thread_join (thread)), ==, 42);
+  g_thread_join (poller);
 }
 
 static gpointer

@@ -41,6 +41,8 @@
 #define g_bytes_unref tsan_bytes_unref
 #define g_cancellable_cancel tsan_cancellable_cancel
 #define g_cancellable_is_cancelled tsan_cancellable_is_cancelled
+#define g_cancellable_make_pollfd tsan_cancellable_make_pollfd
+#define g_cancellable_release_fd tsan_cancellable_release_fd
 
 #include <gio/gio.h>
 #include <sanitizer/tsan_interface.h>
@@ -272,11 +274,38 @@ TSAN_REAL (void, bytes_unref, (GBytes * bytes))
   real_bytes_unref (bytes);
 }
 
+/*
+ * Canceling writes to the descriptor that make_pollfd opened. GLib does it,
+ * and closes the descriptor, under a lock of its own between which nothing
+ * can be put: the closing is not watched.
+ */
+void AnnotateIgnoreWritesBegin (const char *file, int line);
+void AnnotateIgnoreWritesEnd (const char *file, int line);
+
 TSAN_REAL (void, cancellable_cancel, (GCancellable * cancellable))
 {
-  if (cancellable != NULL)
+  if (cancellable != NULL) {
     __tsan_release (cancellable);
+    __tsan_acquire (cancellable);
+  }
   real_cancellable_cancel (cancellable);
+}
+
+TSAN_REAL (gboolean, cancellable_make_pollfd,
+           (GCancellable * cancellable, GPollFD *fd))
+{
+  gboolean made = real_cancellable_make_pollfd (cancellable, fd);
+
+  if (made)
+    __tsan_release (cancellable);
+  return made;
+}
+
+TSAN_REAL (void, cancellable_release_fd, (GCancellable * cancellable))
+{
+  AnnotateIgnoreWritesBegin (__FILE__, __LINE__);
+  real_cancellable_release_fd (cancellable);
+  AnnotateIgnoreWritesEnd (__FILE__, __LINE__);
 }
 
 TSAN_REAL (gboolean, cancellable_is_cancelled, (GCancellable * cancellable))

@@ -13,6 +13,7 @@ G_BEGIN_DECLS
 
 typedef struct WsWatch WsWatch;
 typedef struct WsVendor WsVendor;
+typedef struct WsMergeQueue WsMergeQueue;
 
 typedef struct {
   VixInventory *inventory; /* borrowed */
@@ -20,15 +21,21 @@ typedef struct {
   char **roots;            /* canonical; where VMs are looked for */
   gboolean read_only;
   gint64 since_us;
-  WsVendor *vendor; /* NULL: our own code does everything */
+  WsVendor *vendor;     /* NULL: our own code does everything */
+  WsMergeQueue *merges; /* NULL if read-only */
 
-  VixLock lock;           /* VIX_LOCK_HOST; guards the next two */
+  VixLock lock;           /* VIX_LOCK_HOST; guards what follows */
   GHashTable *refreshing; /* id -> VMs being re-read, see inventory.c */
-  GHashTable *vm_paths;   /* id -> path below its root; empty before watch */
-  WsWatch *watch;         /* NULL before watch */
+  GHashTable *places;     /* id -> where the watch found it */
+  gboolean watched;       /* records are published */
+  WsWatch *watch;         /* NULL before watch; not guarded */
 } WsHost;
 
 /* ---- inventory.c ---- */
+
+/* Sets up and clears what inventory.c has in @host. */
+void ws_host_init_inventory (WsHost *host);
+void ws_host_clear_inventory (WsHost *host);
 
 /* ws_vm_dir_open() with the host's roots. */
 WsVmDir *ws_host_open_vm_dir (WsHost *host, const char *id, GError **error);
@@ -42,6 +49,18 @@ WsVmDir *ws_host_open_vm_dir (WsHost *host, const char *id, GError **error);
  * published. Never fails: a VM that cannot be read has a record that says so.
  */
 void ws_host_refresh_vm (WsHost *host, const char *id);
+
+/* As ws_host_refresh_vm(), and returns the record: (transfer full)
+ * (nullable): NULL if there is no such VM. */
+const VixExtVM *ws_host_read_vm (WsHost *host, const char *id);
+
+/* From now on ws_host_refresh_vm() publishes. */
+void ws_host_start_publishing (WsHost *host);
+/* Of the watch: where VM @id is in the tree (ws_node_vm_place()). */
+void ws_host_set_place (WsHost *host, const char *id, const char *path,
+                        const char *team);
+/* Of the watch: VM @id is gone. Publishes that. */
+void ws_host_forget_vm (WsHost *host, const char *id);
 
 /* ---- operations: signatures as in VixProviderOps ---- */
 
@@ -78,13 +97,21 @@ gboolean ws_power (gpointer host, const char *id, VixPowerOp what, int options,
  * @dir: borrowed
  * @cancellable: (nullable)
  *
- * Completes or rolls back what a killed process left in @dir. Never waits:
- * where the flock or a lock is held, a living process is at work and this
- * returns TRUE with nothing done. TRUE also if there is no journal. Not to be
- * called on a read-only host. Does not publish.
+ * Completes or rolls back what a killed process left in @dir, its locks
+ * included. Never waits: where the flock or a lock is held, a living process
+ * is at work and this returns TRUE with nothing done. Merges, which may take
+ * hours, are left to the host's merge queue, which publishes their end; until
+ * then the VM is sound. TRUE also if there is no journal. Not to be called on
+ * a read-only host. Does not publish.
  */
-gboolean ws_recover_vm (const WsVmDir *dir, GCancellable *cancellable,
-                        GError **error);
+gboolean ws_recover_vm (WsHost *host, const WsVmDir *dir,
+                        GCancellable *cancellable, GError **error);
+
+/* The thread that completes merges of killed processes, one VM after the
+ * other; it starts with the first. @host: borrowed. */
+WsMergeQueue *ws_merge_queue_new (WsHost *host);
+/* Cancels (the next start goes on) and joins; NULL is ignored. */
+void ws_merge_queue_free (WsMergeQueue *queue);
 
 /* ---- vendor.c ---- */
 

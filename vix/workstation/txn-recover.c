@@ -249,7 +249,9 @@ redo (int dir_fd, const char *journal, const TxnJournal *found,
   if (txn_apply (dir_fd, found->ops, G_MAXUINT, handlers, &merge_failed,
                  &local))
     return finish (dir_fd, journal, error);
-  if (!merge_failed || g_error_matches (local, VIX_ERROR, VIX_E_CANCELLED)) {
+  /* what stops a merge now may let it pass at the next start */
+  if (!merge_failed || g_error_matches (local, VIX_ERROR, VIX_E_CANCELLED)
+      || g_error_matches (local, VIX_ERROR, VIX_E_FILE_ALREADY_LOCKED)) {
     g_propagate_error (error, g_steal_pointer (&local));
     return FALSE;
   }
