@@ -56,11 +56,20 @@ func run(o *options, signals <-chan os.Signal) error {
 		}
 	}
 	var h host
-	if h, err = startPlain(o, cert); err != nil {
+	control := ""
+	if o.plain {
+		h, err = startPlain(o, cert)
+	} else {
+		var s *server
+		if s, err = startServer(o, cert); err == nil {
+			h, control = s, s.base
+		}
+	}
+	if err != nil {
 		return err
 	}
 	defer h.stop()
-	if err = writeReady(o, h, cert, ""); err != nil {
+	if err = writeReady(o, h, cert, control); err != nil {
 		return err
 	}
 	<-signals
