@@ -17,7 +17,7 @@ host_build ()
   local part out
   for part in sim proxy; do
     out=$host_bin/host$part
-    if [ -x "$out" ] && [ -z "$(find "$host_dir/$part" -name '*.go' -newer "$out")" ]; then
+    if [ -x "$out" ] && [ -z "$(find "$host_dir/$part" "$host_dir/serve" -name '*.go' -newer "$out")" ]; then
       continue
     fi
     # The lock lets tests that run side by side share one build.

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"../serve"
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/types"
 )
@@ -84,29 +85,17 @@ func (s *server) startControl() error {
 	return nil
 }
 
-func reply(out http.ResponseWriter, status int, value interface{}) {
-	out.Header().Set("Content-Type", "application/json")
-	out.WriteHeader(status)
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(value)
-}
-
 func (s *server) serveControl(out http.ResponseWriter, r *http.Request) {
 	path := strings.Trim(r.URL.Path, "/")
 	o := &order{s: s, w: s.w, q: r.URL.Query(), http: r}
 	if path == "restart" { // takes its time, without the lock
 		value, err := o.restart()
-		if err != nil {
-			reply(out, http.StatusBadRequest, map[string]string{"error": err.Error()})
-			return
-		}
-		reply(out, http.StatusOK, value)
+		serve.Reply(out, value, err)
 		return
 	}
 	f := controlTable[path]
 	if f == nil {
-		reply(out, http.StatusNotFound, map[string]string{"error": "unknown order " + path})
+		serve.Reply(out, nil, fmt.Errorf("unknown order %q", path))
 		return
 	}
 	s.w.mu.Lock()
@@ -116,11 +105,7 @@ func (s *server) serveControl(out http.ResponseWriter, r *http.Request) {
 		text, err = json.Marshal(value) // while nothing changes
 	}
 	s.w.mu.Unlock()
-	if err != nil {
-		reply(out, http.StatusBadRequest, map[string]string{"error": err.Error()})
-		return
-	}
-	reply(out, http.StatusOK, json.RawMessage(text))
+	serve.Reply(out, json.RawMessage(text), err)
 }
 
 func (o *order) number(name string, otherwise int) (int, error) {

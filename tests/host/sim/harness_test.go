@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"../serve"
 )
 
 // bed is a running host and a client that speaks bare SOAP to it.
@@ -35,7 +37,7 @@ type client struct {
 
 func newClient(t *testing.T, s *server) *client {
 	roots := x509.NewCertPool()
-	leaf, err := x509.ParseCertificate(s.cert.pair.Certificate[0])
+	leaf, err := x509.ParseCertificate(s.cert.Pair.Certificate[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +59,7 @@ func start(t *testing.T, args ...string) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, err := newCertificate(false)
+	cert, err := serve.NewCertificate(false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,8 +11,9 @@ import (
 	"log"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
+
+	"../serve"
 )
 
 // host is a running server of either kind.
@@ -21,37 +22,13 @@ type host interface {
 	stop()           // returns when nothing is left behind
 }
 
-// writeReady tells the caller where we are, in words a shell can source. The
-// file appears with its whole content or not at all.
-func writeReady(o *options, h host, cert *certificate, control string) error {
-	if o.ready == "" {
-		return nil
-	}
-	scheme := "https"
-	if o.noTLS {
-		scheme = "http"
-	}
-	port := h.address()[strings.LastIndex(h.address(), ":")+1:]
-	text := fmt.Sprintf("HOST_URL='%s://%s/sdk'\nHOST_PORT='%s'\n"+
-		"HOST_CONTROL='%s'\nHOST_CERT='%s'\nHOST_SHA1='%s'\n"+
-		"HOST_SHA256='%s'\nHOST_USER='%s'\nHOST_PASSWORD='%s'\n"+
-		"HOST_PID='%d'\n",
-		scheme, h.address(), port, control, o.cert, cert.sha1, cert.sha256,
-		o.user, o.password, os.Getpid())
-	temp := o.ready + ".part"
-	if err := os.WriteFile(temp, []byte(text), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(temp, o.ready)
-}
-
 func run(o *options, signals <-chan os.Signal) error {
-	cert, err := newCertificate(o.wrongName)
+	cert, err := serve.NewCertificate(o.wrongName)
 	if err != nil {
 		return err
 	}
 	if o.cert != "" {
-		if err = cert.writePEM(o.cert); err != nil {
+		if err = cert.WritePEM(o.cert); err != nil {
 			return err
 		}
 	}
@@ -69,7 +46,14 @@ func run(o *options, signals <-chan os.Signal) error {
 		return err
 	}
 	defer h.stop()
-	if err = writeReady(o, h, cert, control); err != nil {
+	ready := &serve.Ready{
+		Scheme: "https", Address: h.address(), Control: control,
+		CertFile: o.cert, Cert: cert, User: o.user, Password: o.password,
+	}
+	if o.noTLS {
+		ready.Scheme = "http"
+	}
+	if err = ready.Write(o.ready); err != nil {
 		return err
 	}
 	<-signals

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"net/url"
 
+	"../serve"
 	"github.com/vmware/govmomi/simulator"
 )
 
@@ -16,7 +17,7 @@ type plainServer struct {
 	server *simulator.Server
 }
 
-func startPlain(o *options, cert *certificate) (*plainServer, error) {
+func startPlain(o *options, cert *serve.Certificate) (*plainServer, error) {
 	p := &plainServer{model: simulator.ESX()}
 	p.model.Machine = o.vms
 	if o.kind == "vcenter" {
@@ -41,7 +42,7 @@ func startPlain(o *options, cert *certificate) (*plainServer, error) {
 	}
 	if !o.noTLS {
 		p.model.Service.TLS = &tls.Config{
-			Certificates: []tls.Certificate{cert.pair},
+			Certificates: []tls.Certificate{cert.Pair},
 			MinVersion:   tls.VersionTLS12,
 		}
 	}

@@ -13,13 +13,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"../serve"
 )
 
 // server is the listener of a host. A restart closes it with all connections
 // and opens it again on the same port.
 type server struct {
 	w        *world
-	cert     *certificate
+	cert     *serve.Certificate
 	addr     string
 	http     *http.Server
 	control  *http.Server
@@ -32,7 +34,7 @@ func newListenURL() *url.URL {
 	return &url.URL{User: url.UserPassword("inner", "inner")}
 }
 
-func startServer(o *options, cert *certificate) (*server, error) {
+func startServer(o *options, cert *serve.Certificate) (*server, error) {
 	w, err := newWorld(o)
 	if err != nil {
 		return nil, err
@@ -106,7 +108,7 @@ func (s *server) listen(addr string) error {
 	s.addr = listener.Addr().String()
 	if !s.w.o.noTLS {
 		listener = tls.NewListener(listener, &tls.Config{
-			Certificates: []tls.Certificate{s.cert.pair},
+			Certificates: []tls.Certificate{s.cert.Pair},
 			MinVersion:   tls.VersionTLS12,
 			NextProtos:   []string{"http/1.1"},
 		})

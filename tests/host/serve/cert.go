@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 
-package main
+// Package serve is what the simulator and the proxy have in common: a
+// certificate of their own and the file that says where they listen.
+package serve
 
 import (
 	"crypto/rand"
@@ -19,12 +21,12 @@ import (
 	"time"
 )
 
-// certificate is what a host shows: a self-signed one, made at start, as
+// Certificate is what a host shows: a self-signed one, made at start, as
 // ESXi makes its own at installation.
-type certificate struct {
-	pair   tls.Certificate
-	sha1   string // AA:BB:…, as VMware and openssl print thumbprints
-	sha256 string
+type Certificate struct {
+	Pair   tls.Certificate
+	SHA1   string // AA:BB:…, as VMware and openssl print thumbprints
+	SHA256 string
 }
 
 func thumbprint(sum []byte) string {
@@ -35,9 +37,9 @@ func thumbprint(sum []byte) string {
 	return strings.Join(parts, ":")
 }
 
-// newCertificate makes a key and a certificate for 127.0.0.1 and localhost.
+// NewCertificate makes a key and a certificate for 127.0.0.1 and localhost.
 // With wrongName it is for localhost.localdomain only, as hosts ship it.
-func newCertificate(wrongName bool) (*certificate, error) {
+func NewCertificate(wrongName bool) (*Certificate, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return nil, err
@@ -67,15 +69,15 @@ func newCertificate(wrongName bool) (*certificate, error) {
 	}
 	s1 := sha1.Sum(der)
 	s256 := sha256.Sum256(der)
-	return &certificate{
-		pair:   tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
-		sha1:   thumbprint(s1[:]),
-		sha256: thumbprint(s256[:]),
+	return &Certificate{
+		Pair:   tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
+		SHA1:   thumbprint(s1[:]),
+		SHA256: thumbprint(s256[:]),
 	}, nil
 }
 
-// writePEM writes the certificate, without its key, for cacert=FILE.
-func (c *certificate) writePEM(path string) error {
-	block := &pem.Block{Type: "CERTIFICATE", Bytes: c.pair.Certificate[0]}
+// WritePEM writes the certificate, without its key, for cacert=FILE.
+func (c *Certificate) WritePEM(path string) error {
+	block := &pem.Block{Type: "CERTIFICATE", Bytes: c.Pair.Certificate[0]}
 	return os.WriteFile(path, pem.EncodeToMemory(block), 0o644)
 }
