@@ -47,7 +47,7 @@ func newClient(t *testing.T, s *server) *client {
 		base:    "https://" + s.address(),
 		version: s.w.o.apiVersion,
 		http: &http.Client{
-			Timeout:   20 * time.Second,
+			Timeout:   60 * time.Second,
 			Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableCompression: true},
 		},
 	}
@@ -225,7 +225,7 @@ func (c *client) props(object string, paths ...string) string {
 // task waits for a task to end and returns its info as XML.
 func (c *client) task(ref string) string {
 	c.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(40 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
 		answer := c.props("Task:"+ref, "info")
 		if state := first(answer, "state"); state == "success" || state == "error" {
 			return answer
@@ -302,6 +302,16 @@ func (b *bed) order(path string, pairs ...string) ([]byte, int) {
 		b.t.Fatal(err)
 	}
 	return bytes.TrimSpace(text), answer.StatusCode
+}
+
+// until waits for something; how long it takes is the machine's affair.
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(40 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s", what)
+		}
+	}
 }
 
 // vm returns the moref of a VM by name.

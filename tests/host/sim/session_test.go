@@ -40,18 +40,32 @@ func TestCookieIsComparedWithItsQuotes(t *testing.T) {
 }
 
 func TestIdleSessionsEnd(t *testing.T) {
-	b := startIn(t, "-kind", "esx", "-session-idle", "1")
-	for i := 0; i < 4; i++ {
-		time.Sleep(400 * time.Millisecond)
-		b.do("CurrentTime", "ServiceInstance:ServiceInstance", "")
+	b := startIn(t, "-kind", "esx", "-session-idle", "100")
+	rest := func(d time.Duration) { // as if nothing was heard for so long
+		b.s.w.mu.Lock()
+		defer b.s.w.mu.Unlock()
+		for _, s := range b.s.w.sessions {
+			s.used = time.Now().Add(-d)
+		}
 	}
+	rest(60 * time.Second)
+	b.do("CurrentTime", "ServiceInstance:ServiceInstance", "") // starts the time anew
+	rest(60 * time.Second)
 	collector, _ := b.watch("name")
 	_, _, version := b.load(collector)
-	if set, _ := b.wait(collector, version, 2); set != "" { // a wait is not idle
-		t.Fatal(set)
-	}
-	b.do("CurrentTime", "ServiceInstance:ServiceInstance", "")
-	time.Sleep(1100 * time.Millisecond)
+	done := make(chan string)
+	go func() {
+		waiting := newClient(t, b.s)
+		waiting.cookie = b.cookie
+		_, answer, _ := waiting.try(soapCall("WaitForUpdatesEx", collector, waitArguments(version, 30, 0)))
+		done <- answer
+	}()
+	until(t, "the wait", func() bool { return b.control("counters")["waits"].(float64) == 1 })
+	rest(101 * time.Second)
+	b.do("CurrentTime", "ServiceInstance:ServiceInstance", "") // a wait is not idle
+	b.do("CancelWaitForUpdates", collector, "")
+	contains(t, <-done, "RequestCanceled")
+	rest(101 * time.Second)
 	b.wantFault("NotAuthenticated", "CurrentTime", "ServiceInstance:ServiceInstance", "")
 }
 
@@ -88,7 +102,7 @@ func TestRestartDropsEverything(t *testing.T) {
 	vm := b.vm("vm00000")
 	done := make(chan struct{})
 	go func() {
-		b.control("restart", "down", "200", "starting", "200")
+		b.control("restart", "down", "1000", "starting", "1000")
 		close(done)
 	}()
 	refused, unavailable := 0, 0
@@ -122,12 +136,8 @@ func TestRestartDropsEverything(t *testing.T) {
 	b.login()
 	b.wantFault("ManagedObjectNotFound", "RetrieveProperties", b.collector(),
 		"<specSet><propSet><type>Task</type><pathSet>info</pathSet></propSet><objectSet>"+ref("obj", task)+"</objectSet></specSet>")
-	for i := 0; !strings.Contains(b.props(vm, "snapshot"), "goes on unseen"); i++ {
-		if i > 200 {
-			t.Fatal("never made")
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	until(t, "made", func() bool { return strings.Contains(b.props(vm, "snapshot"), "goes on unseen") })
+	b.control("set", "create", "60000")
 	task = b.begin(vm, "fails")
 	b.control("restart", "tasks", "fail")
 	b.http.CloseIdleConnections()
@@ -325,8 +335,7 @@ func TestPowerStates(t *testing.T) {
 	}
 	b.wantFault("InvalidPowerState", "UnregisterVM", vm, "")
 	b.do("ShutdownGuest", vm, "")
-	time.Sleep(50 * time.Millisecond)
-	equal(t, "after shutdown", first(b.props(vm, "runtime.powerState"), "val"), "poweredOff")
+	until(t, "off", func() bool { return first(b.props(vm, "runtime.powerState"), "val") == "poweredOff" })
 	b.control("vm/set", "vm", "vm00000", "tools", "none")
 	b.ok("PowerOnVM_Task", vm, "")
 	b.wantFault("ToolsUnavailable", "RebootGuest", vm, "")
