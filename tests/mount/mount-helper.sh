@@ -14,7 +14,7 @@ vixfs=$1 helper=$2 bin=$3
 scratch=$(mktemp -d)
 mnt=$scratch/mnt
 vms="$scratch/my vms"
-trap 'umount -l "$mnt" 2>/dev/null; rm -rf "$scratch"' EXIT
+exit 99
 number=0
 
 report () { # NAME COMMAND...

@@ -5,9 +5,9 @@
 usage: code-map.py SOURCE-ROOT        prints TAP
 
 Looks at what the section "Code map" has in backticks. A word with a slash or
-a known ending is a file or folder, found by the end of its path. A function
-or macro is a word with "_" in it or before "()"; when its line names C files,
-one of them must define it, otherwise any may. VIX_E_* must be in vix.h.
+a known ending is a file or folder, found by the end of its path. A function,
+table, type or macro is a word with "_" in it or with our prefix; right after a
+file it must be defined or declared there, otherwise anywhere in the sources.
 """
 import os
 import re
@@ -30,6 +30,7 @@ class Tree:
     def __init__(self, root):
         self.files = {}
         self.folders = set()
+        self.sources = []
         for top in CODE:
             for place, _, files in os.walk(os.path.join(root, top)):
                 folder = os.path.relpath(place, root)
@@ -39,6 +40,8 @@ class Tree:
                     with open(os.path.join(root, path), encoding='utf-8',
                               errors='replace') as source:
                         self.files[path] = source.read()
+                    if name.endswith(('.c', '.h')) and top != 'tests':
+                        self.sources.append(path)
 
     def find(self, name):
         """Paths that end in name; NAME.[ch] means both."""
@@ -50,31 +53,38 @@ class Tree:
         return [f for f in self.files if ('/' + f).endswith('/' + name)]
 
     def defines(self, path, word):
-        # GNU style: a function's name starts its line; a table or a macro
-        # does not, an enumerator stands alone.
-        pattern = rf'^{word} \(|^#define {word}\b|^static const .*\b{word}\[|' \
-                  rf'^\s+{word}\b( =.*)?,?|\b{word}\(|^}} {word};|' \
-                  rf'^typedef .*\b{word};|^struct _?{word}\b'
+        # GNU style: the name of a function that is defined starts its line;
+        # one that is declared follows its type there. Calls are indented.
+        pattern = '|'.join((
+            rf'^{word} \(', rf'^\w[\w \*]*[ \*]{word} \(', rf'\(\*{word}\) \(',
+            rf'^#define {word}\b', rf'^static const .*\b{word}\[',
+            rf'^}} {word};', rf'^typedef .*\b{word};', rf'^struct {word}\b',
+            rf'^\s+{word}( = [^;]*)?,?( /\*.*)?$'))
         return re.search(pattern, self.files[path], re.M) is not None
 
 
 def names(tree, line):
-    """(kind, name, fault) of each thing the line names."""
-    quoted = [part for q in QUOTED.findall(line) for part in [q.strip()]]
-    files = []
-    for word in quoted:
+    """(name, fault) of each thing the line names."""
+    if line.startswith('    '):
+        # A drawing: every word may be one.
+        line = re.sub(r'([\w.-]+_\w+|[\w-]+\.c)\b', r'`\1`, ', line)
+    files, end = [], 0
+    for quoted in QUOTED.finditer(line):
+        # A file stays what a name is looked for in up to the next word of
+        # plain text.
+        if line[end:quoted.start()].strip(' ,'):
+            files = []
+        end = quoted.end()
+        word = quoted.group(1).strip()
+        function = FUNCTION.match(word)
         if FILE.match(word):
             found = tree.find(word)
-            files += [f for f in found if f.endswith(('.c', '.h'))]
+            files = [f for f in found if f.endswith(('.c', '.h'))]
             yield word, None if found else f'there is no {word}'
-    for word in quoted:
-        function = FUNCTION.match(word)
-        if function or TYPE.match(word):
+        elif function or TYPE.match(word):
             name = function.group(1) if function else word
-            where = files or [f for f in tree.files
-                              if f.endswith(('.c', '.h'))
-                              and not f.startswith('tests/')]
-            yield name, None if any(tree.defines(f, name) for f in where) \
+            yield name, None if any(tree.defines(f, name)
+                                    for f in files or tree.sources) \
                 else f'{name} is not in {", ".join(files) or "the sources"}'
 
 
@@ -86,7 +96,7 @@ def main():
     found = [item for line in lines for item in names(tree, line)]
     faults = sorted({fault for _, fault in found if fault})
     planted = [fault for line in ('`fs/no-such-file.c`', '`no_such_function`',
-                                  '`fs/` `ops.c` `no_such_function ()`')
+                                  'plain `fs/ops.c` `fs_tree_put`')
                for _, fault in names(tree, line) if fault]
     checks = [('every-file-and-function-named-exists', faults),
               ('the-map-names-enough-to-be-one',

@@ -191,8 +191,12 @@ VixExt_GetSnapshot (VixHandle vm, int64 id, VixHandle *snapshot)
     return vix_error_to_public (error);
   record
     = vix_inventory_lookup (call->host->inventory, vix_vm_get_id (call->vm));
-  if (record == NULL)
-    return VIX_E_VM_NOT_FOUND;
+  /* A host that is not watched remembers nothing. */
+  if (record == NULL) {
+    record = vix_call_lookup_vm (call, &error);
+    if (record == NULL)
+      return vix_error_to_public (error);
+  }
   if (vix_vm_record_find_snapshot (record, id) == NULL)
     return VIX_E_SNAPSHOT_NOTFOUND;
   return give (vix_snapshot_new (call->vm, id), snapshot);

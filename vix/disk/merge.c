@@ -243,8 +243,13 @@ static gboolean
 add_cost (const Merge *m, const Step *step, gpointer data, GError **error)
 {
   Cost *cost = data;
+  guint64 end = step->offset + step->len;
   guint64 bytes = step->len;
 
+  /* The extent's last grain may be short, but not in the file. */
+  if (end == step->extent->start + step->extent->length)
+    bytes += (step->extent->grain - bytes % step->extent->grain)
+             % step->extent->grain;
   if (step->extent != cost->extent) {
     cost->extent = step->extent;
     cost->growth = 0;
@@ -500,10 +505,11 @@ carry_out (const Merge *m, const VmdkMergeControl *control, guint64 work,
               .percent = -1 };
   gboolean ok = advance (&run, 0, error) && walk (m, run_step, &run, error);
 
-  /* After a failure too: what has been written becomes part of the disk, and
-   * the space reserved for the rest is given back. */
+  /* After a failure too: what has been written becomes part of the disk. The
+   * rest of the space is given back, or may be meant for the next child. */
   ok &= FOR_EXTENTS (m->into, flush, ok ? error : NULL);
-  ok &= FOR_EXTENTS (m->into, release, ok ? error : NULL);
+  if (!m->into_parent)
+    ok &= FOR_EXTENTS (m->into, release, ok ? error : NULL);
   if (ok && control != NULL && control->progress != NULL)
     control->progress (control->data, 100);
   return ok;

@@ -22,14 +22,14 @@ typedef struct {
   VmdkBlockCache *inflated; /* compressed extents: grains by number */
 
   /* Of a writable one: */
-  guint32 *redundant;           /* second directory; NULL if there is none */
-  guint64 next_sector;          /* where the next grain goes */
-  guint64 batch_bytes;          /* written since the last flush of tables */
-  gboolean checked;             /* vmdk_sparse_check() found nothing */
-  gboolean marked;              /* the unclean mark is set in the file */
-  gboolean reserved;            /* space behind the end may be preallocated */
-  guint64 want_bytes;           /* announced to reserve(), not yet reserved */
-  gint64 want_table;            /* last table announced; -1: none */
+  guint32 *redundant;     /* second directory; NULL if there is none */
+  guint64 next_sector;    /* where the next grain goes */
+  guint64 batch_bytes;    /* written since the last flush of tables */
+  gboolean checked;       /* vmdk_sparse_check() found nothing */
+  gboolean marked;        /* the unclean mark is set in the file */
+  guint64 want_bytes;     /* announced to reserve(), not yet reserved */
+  guint64 reserved_bytes; /* behind next_sector, by earlier reserve_end() */
+  gint64 want_table;      /* last table announced; -1: none */
   VmdkReservation *reservation; /* inside the file; NULL once it is used */
 } VmdkSparse;
 

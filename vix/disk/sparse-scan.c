@@ -344,6 +344,11 @@ vmdk_sparse_check (VmdkExtent *extent, GError **error)
   if (g_atomic_int_get (&self->damaged))
     return fail (self, VIX_E_DISK_NEEDSREPAIR,
                  "grain directories or tables are damaged", error);
+  if (self->header.overhead * VMDK_SECTOR > extent->source->size)
+    return fail (self, VIX_E_DISK_INVALIDDISK,
+                 "sparse extent header: grains would begin behind the end of "
+                 "the file",
+                 error);
   if (!scan_all (self, FALSE, &end, error))
     return FALSE;
   if (extent->source->size > (end + self->header.grain) * VMDK_SECTOR)

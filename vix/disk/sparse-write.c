@@ -151,10 +151,13 @@ vmdk_sparse_fill_directories (VmdkSparse *self, GError **error)
   if (self->redundant != NULL)
     place_missing (self, self->redundant);
   self->next_sector = round_up (self->next_sector, self->header.grain);
-  /* New tables are zeros before a directory knows them. */
+  /* New tables are zeros before a directory knows them, and the second
+   * directory knows none that the first does not. */
   if (!extend_file (self, error) || !source->ops->sync (source, error))
     return FALSE;
-  if (n_first > 0 && !write_directory (self, self->header.gd, first, error))
+  if (n_first > 0
+      && (!write_directory (self, self->header.gd, first, error)
+          || !source->ops->sync (source, error)))
     return FALSE;
   return n_second == 0
          || write_directory (self, self->header.rgd, self->redundant, error);
@@ -324,6 +327,7 @@ begin_write (VmdkSparse *self, GError **error)
 {
   /* In use from now on: must not be given back any more. */
   g_clear_pointer (&self->reservation, vmdk_reservation_free);
+  self->reserved_bytes = 0;
   if (g_atomic_int_get (&self->damaged)) {
     g_set_error (error, VIX_ERROR, VIX_E_DISK_NEEDSREPAIR,
                  "%s: grain directories or tables are damaged",
@@ -515,19 +519,22 @@ vmdk_sparse_reserve_end (VmdkExtent *extent, GError **error)
                    + count_missing (self, self->redundant);
   guint64 bytes = self->want_bytes;
 
-  if (bytes > 0)
+  if (bytes > 0 && self->reserved_bytes == 0)
     bytes += round_up (tables * self->header.table_sectors * VMDK_SECTOR,
                        extent->grain);
   self->want_bytes = 0;
   self->want_table = -1;
   if (bytes == 0)
     return TRUE;
+  bytes += self->reserved_bytes;
   if (bytes > VMDK_SPARSE_MAX_FILE_BYTES
       || self->next_sector + bytes / VMDK_SECTOR > G_MAXUINT32)
     return fail_too_big (self, error);
-  self->reserved = TRUE;
-  return source->ops->reserve (source, self->next_sector * VMDK_SECTOR, bytes,
-                               error);
+  if (!source->ops->reserve (source, self->next_sector * VMDK_SECTOR, bytes,
+                             error))
+    return FALSE;
+  self->reserved_bytes = bytes;
+  return TRUE;
 }
 
 gboolean
@@ -541,8 +548,6 @@ vmdk_sparse_release (VmdkExtent *extent, GError **error)
   g_clear_pointer (&self->reservation, vmdk_reservation_free);
   self->want_bytes = 0;
   self->want_table = -1;
-  if (!ok || !self->reserved)
-    return ok;
-  self->reserved = FALSE;
-  return source->ops->truncate (source, source->size, error);
+  self->reserved_bytes = 0;
+  return ok && source->ops->truncate (source, source->size, error);
 }

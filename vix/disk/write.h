@@ -81,15 +81,18 @@ gboolean vmdk_merge_into_child (VmdkLink *parent, VmdkLink *child,
  * vmdk_merge_reserve_parent:
  *
  * Reserves in @parent (writable) all that vmdk_merge_into_parent() will need;
- * %VIX_E_DISK_FULL leaves content and size as they were. Also checks that
+ * %VIX_E_DISK_FULL leaves content and size as they were. With one open @parent
+ * it may be called for several children that shall be merged one after the
+ * other: the reservations add up. They outlast the process. Also checks that
  * @parent is sound enough to be written: %VIX_E_DISK_NEEDSREPAIR,
  * %VIX_E_DISK_INVALIDDISK.
  */
 gboolean vmdk_merge_reserve_parent (VmdkLink *parent, VmdkLink *child,
                                     GError **error);
 
-/* Gives back what vmdk_merge_reserve_parent() took by the same @parent, for a
- * merge that is not going to happen. */
+/* Gives back what vmdk_merge_reserve_parent() took: after the last merge into
+ * @parent (writable) the rest of it, and, for a merge that is not going to
+ * happen, all that the same open @parent reserved. */
 gboolean vmdk_merge_release_parent (VmdkLink *parent, GError **error);
 
 /**
@@ -98,7 +101,8 @@ gboolean vmdk_merge_release_parent (VmdkLink *parent, GError **error);
  *
  * Copies into @parent every grain that @child holds, explicit zeros included.
  * The content seen through @child never changes; the content seen through
- * @parent alone does. May be repeated after a kill and
+ * @parent alone does. Space reserved beyond its need stays reserved until
+ * vmdk_merge_release_parent(). May be repeated after a kill and
  * vmdk_link_repair_tables(). Syncs.
  */
 gboolean vmdk_merge_into_parent (VmdkLink *parent, VmdkLink *child,

@@ -220,7 +220,8 @@ VixError VixExt_LookupVM (VixHandle host, const char *id, const VixExtVM **vm);
 /* The handle of VM @id of @host, as VixVM_Open gives it, to be released. */
 VixError VixExt_GetVM (VixHandle host, const char *id, VixHandle *vm);
 
-/* The handle of snapshot @id of @vm, to be released. */
+/* The handle of snapshot @id of @vm, to be released. On a host that is not
+ * watched this reads the VM. */
 VixError VixExt_GetSnapshot (VixHandle vm, int64 id, VixHandle *snapshot);
 
 /* The id that the snapshot's record has. */

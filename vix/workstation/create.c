@@ -6,6 +6,8 @@
  * Nothing that existed is written but .vmx and .vmsd, so that the time does
  * not depend on the size of the disks.
  */
+#include "workstation/create.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -324,9 +326,9 @@ make_files (Create *c, Txn *txn, GError **error)
                           c->names[WS_STATE_SAVED_VMEM], error);
 }
 
-static gboolean
-create (WsChange *change, const VixSnapshotParams *params, gint64 *ret_id,
-        GError **error)
+gboolean
+ws_create_locked (WsChange *change, const VixSnapshotParams *params,
+                  gint64 *ret_id, GError **error)
 {
   g_auto (Create) c = { .change = change, .params = params };
   g_autoptr (Txn) txn = NULL;
@@ -355,7 +357,7 @@ create_native (WsHost *host, const char *id, const VixSnapshotParams *params,
   g_autoptr (WsChange) change
     = ws_change_begin (host, id, WS_CHANGE_DISKS, op, error);
 
-  if (change == NULL || !create (change, params, ret_id, error))
+  if (change == NULL || !ws_create_locked (change, params, ret_id, error))
     return FALSE;
   /* The replaced snapshot is gone with the commit; giving back its space is
    * a step of its own. */

@@ -242,7 +242,7 @@ mark_reader (WsGraph *self, WsChange *change, const char *file_name,
 }
 
 static void
-mark_snapshots (WsGraph *self, WsChange *change)
+mark_snapshots (WsGraph *self, WsChange *change, GHashTable *gone)
 {
   for (gsize i = 0; i < ws_vmsd_get_count (change->vmsd); i++) {
     const WsSnapshot *s = ws_vmsd_get_nth (change->vmsd, i);
@@ -252,7 +252,9 @@ mark_snapshots (WsGraph *self, WsChange *change)
 
       if (link != NULL)
         g_hash_table_add (link->frozen_by, g_memdup2 (&s->uid, sizeof s->uid));
-      for (guint c = 0; s->clones != NULL && s->clones[c] != NULL; c++)
+      for (guint c = 0; !g_hash_table_contains (gone, &s->uid)
+                        && s->clones != NULL && s->clones[c] != NULL;
+           c++)
         mark_reader (self, change, s->disks[k].file_name, s->clones[c]);
     }
   }
@@ -336,7 +338,7 @@ mark_running (WsGraph *self, WsChange *change)
 }
 
 WsGraph *
-ws_graph_load (WsChange *change, GError **error)
+ws_graph_load (WsChange *change, GHashTable *gone, GError **error)
 {
   g_autoptr (WsGraph) self = g_new0 (WsGraph, 1);
   g_autoptr (GPtrArray) names = NULL;
@@ -349,7 +351,7 @@ ws_graph_load (WsChange *change, GError **error)
     return NULL;
   connect_parents (self, change);
   mark_running (self, change);
-  mark_snapshots (self, change);
+  mark_snapshots (self, change, gone);
   mark_neighbours (self, change, names);
   return g_steal_pointer (&self);
 }

@@ -41,10 +41,12 @@ typedef struct {
 
 /**
  * ws_graph_load:
+ * @gone: set of uids (gint64 keys) whose clones do not count; see
+ *   ws_check_no_clones()
  * @error: %VIX_E_DISK_INVALIDDISK naming a file that may be part of a chain
  *   but cannot be read, so that nobody can say whose parent is still needed
  */
-WsGraph *ws_graph_load (WsChange *change, GError **error);
+WsGraph *ws_graph_load (WsChange *change, GHashTable *gone, GError **error);
 void ws_graph_free (WsGraph *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (WsGraph, ws_graph_free)
 

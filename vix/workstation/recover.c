@@ -106,7 +106,10 @@ merge_files (WsChange *change, const char *child_name, const char *parent_name,
       || !ws_open_below (resolver, parent, &below, error))
     return FALSE;
   vmdk_merge_set_below (parent, below);
-  return merge_repairing (parent, child, &control, error);
+  if (!merge_repairing (parent, child, &control, error))
+    return FALSE;
+  /* Of several merges the removal gives back the rest itself, see remove.c. */
+  return change->merges_total > 0 || vmdk_merge_release_parent (parent, error);
 }
 
 static gboolean
@@ -147,22 +150,6 @@ ws_recover_handlers (WsChange *change)
 
 /* ---- recovery ---- */
 
-static void
-clean_locks (WsChange *change)
-{
-  g_autoptr (GPtrArray) names = ws_vm_dir_list (change->dir, NULL);
-
-  for (guint i = 0; names != NULL && i < names->len; i++) {
-    g_autofree char *name = g_strdup (names->pdata[i]);
-
-    if (!g_str_has_suffix (name, ".lck"))
-      continue;
-    name[strlen (name) - strlen (".lck")] = '\0';
-    if (*name != '\0' && !g_hash_table_contains (change->locked, name))
-      ws_file_lock_sweep (change->dir->fd, name);
-  }
-}
-
 gboolean
 ws_recover_locked (WsChange *change, gboolean merges, gboolean *ret_merges_left,
                    GError **error)
@@ -192,7 +179,6 @@ ws_recover_locked (WsChange *change, gboolean merges, gboolean *ret_merges_left,
   change->merges_done = 0;
   if (dropped != NULL)
     g_debug ("%s: a merge was given up: %s", change->dir->id, dropped->message);
-  clean_locks (change);
   return TRUE;
 }
 
@@ -204,6 +190,35 @@ is_at_work (const GError *error)
          || g_error_matches (error, VIX_ERROR, VIX_E_VM_NOT_FOUND);
 }
 
+/* Locks that killed ones of us left; takes none of VMware's for it. */
+static void
+sweep_locks (WsHost *host, const char *id, gboolean *ret_journal)
+{
+  g_autoptr (WsVmDir) dir = ws_host_open_vm_dir (host, id, NULL);
+  g_autoptr (WsDirLock) lock = NULL;
+  g_autoptr (GPtrArray) names = NULL;
+  g_autofree char *journal = NULL;
+
+  *ret_journal = FALSE;
+  if (dir == NULL)
+    return;
+  lock = ws_dir_lock_take (dir->fd, dir->path, 0, NULL, NULL);
+  if (lock == NULL)
+    return;
+  names = ws_vm_dir_list (dir, NULL);
+  journal = ws_vm_dir_name (dir, WS_JOURNAL_SUFFIX);
+  for (guint i = 0; names != NULL && i < names->len; i++) {
+    g_autofree char *name = g_strdup (names->pdata[i]);
+
+    *ret_journal |= strcmp (name, journal) == 0;
+    if (!g_str_has_suffix (name, ".lck"))
+      continue;
+    name[strlen (name) - strlen (".lck")] = '\0';
+    if (*name != '\0')
+      ws_file_lock_sweep (dir->fd, name);
+  }
+}
+
 gboolean
 ws_recover_with (WsHost *host, const char *id, gboolean merges,
                  GCancellable *cancellable, gboolean *ret_merges_left,
@@ -213,19 +228,20 @@ ws_recover_with (WsHost *host, const char *id, gboolean merges,
     = cancellable == NULL ? g_cancellable_new () : g_object_ref (cancellable);
   VixOp op = { .cancellable = never };
   g_autoptr (GError) local = NULL;
-  g_autoptr (WsChange) change = ws_change_open (host, id, 0, &op, &local);
+  g_autoptr (WsChange) change = NULL;
+  gboolean journal;
 
   *ret_merges_left = FALSE;
-  if (change == NULL) {
-    if (is_at_work (local))
-      return TRUE;
-    g_propagate_error (error, g_steal_pointer (&local));
-    return FALSE;
-  }
-  if (!ws_recover_locked (change, merges, ret_merges_left, error))
-    return FALSE;
-  clean_locks (change);
-  return TRUE;
+  sweep_locks (host, id, &journal);
+  if (!journal)
+    return TRUE;
+  change = ws_change_open (host, id, 0, &op, &local);
+  if (change != NULL)
+    return ws_recover_locked (change, merges, ret_merges_left, error);
+  if (is_at_work (local))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
 }
 
 gboolean

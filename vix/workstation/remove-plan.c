@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "workstation/remove-plan.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "workstation/disk-name.h"
@@ -35,23 +37,63 @@ ws_link_open (WsChange *change, const WsLink *link, gboolean writable,
                          VMDK_ROLE_DISK, writable, error);
 }
 
+/* A clone that was being made when its process was killed: its files go. */
+static gboolean
+undo_half_clone (const char *vmx_path)
+{
+  g_autofree char *dir = g_path_get_dirname (vmx_path);
+  g_autofree char *name = g_path_get_basename (vmx_path);
+  g_autofree char *journal = NULL;
+  g_autoptr (WsDirLock) lock = NULL;
+  TxnHandlers handlers = { 0 };
+  TxnState state;
+  gboolean ok;
+  int fd;
+
+  if (!g_str_has_suffix (name, ".vmx"))
+    return FALSE;
+  name[strlen (name) - strlen (".vmx")] = '\0';
+  journal = g_strconcat (name, WS_JOURNAL_SUFFIX, NULL);
+  fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0)
+    return FALSE;
+  lock = ws_dir_lock_take (fd, dir, 0, NULL, NULL);
+  ok = lock != NULL && txn_peek (fd, journal, &state, NULL)
+       && state == TXN_STATE_UNDO
+       && txn_recover (fd, journal, &handlers, NULL, NULL);
+  close (fd);
+  if (ok)
+    rmdir (dir);
+  return ok;
+}
+
+static gboolean
+check_clone (WsChange *change, const WsSnapshot *snapshot, const char *clone,
+             GError **error)
+{
+  g_autofree char *path = ws_vm_dir_resolve_path (change->dir, clone);
+  gboolean there = g_file_test (path, G_FILE_TEST_EXISTS);
+
+  if (!there && undo_half_clone (path))
+    return TRUE;
+  g_set_error (error, VIX_ERROR, VIX_E_OBJECT_IS_BUSY,
+               "snapshot \"%s\" is needed by the linked clone %s%s",
+               snapshot->name, path,
+               there ? ""
+                     : ", which is not there: if it is gone for good, remove "
+                       "its cloneN line from the .vmsd");
+  return FALSE;
+}
+
 gboolean
 ws_check_no_clones (WsChange *change, const WsSnapshot *snapshot,
                     GError **error)
 {
-  g_autofree char *path = NULL;
-
-  if (snapshot->clones == NULL || snapshot->clones[0] == NULL)
-    return TRUE;
-  path = ws_vm_dir_resolve_path (change->dir, snapshot->clones[0]);
-  g_set_error (error, VIX_ERROR, VIX_E_OBJECT_IS_BUSY,
-               "snapshot \"%s\" is needed by the linked clone %s%s",
-               snapshot->name, path,
-               g_file_test (path, G_FILE_TEST_EXISTS)
-                 ? ""
-                 : ", which is not there: if it is gone for good, remove its "
-                   "cloneN line from the .vmsd");
-  return FALSE;
+  for (guint i = 0; snapshot->clones != NULL && snapshot->clones[i] != NULL;
+       i++)
+    if (!check_clone (change, snapshot, snapshot->clones[i], error))
+      return FALSE;
+  return TRUE;
 }
 
 /* ---- what is needed ---- */
@@ -481,7 +523,7 @@ removal_new (WsChange *change, const GArray *uids, GError **error)
   for (guint i = 0; uids != NULL && i < uids->len; i++)
     g_hash_table_add (self->gone, g_memdup2 (&g_array_index (uids, gint64, i),
                                              sizeof (gint64)));
-  self->graph = ws_graph_load (change, error);
+  self->graph = ws_graph_load (change, self->gone, error);
   return self->graph == NULL ? NULL : g_steal_pointer (&self);
 }
 

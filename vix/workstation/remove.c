@@ -348,19 +348,34 @@ count_merges_up (Work *work, const WsRun *run, GError **error)
   return TRUE;
 }
 
+/* What the merges did not need after all. */
+static gboolean
+release_down (Work *work, const WsRun *run, GError **error)
+{
+  g_autoptr (VmdkLink) bottom
+    = ws_link_open (work->plan->change, run->links->pdata[0], TRUE, error);
+
+  return bottom != NULL && vmdk_merge_release_parent (bottom, error);
+}
+
 static gboolean
 carry_out (WsRemoval *plan, const GArray *uids, GError **error)
 {
   g_autoptr (Txn) txn = ws_change_new_txn (plan->change);
   g_auto (Work) work = { .plan = plan, .txn = txn };
+  g_autoptr (GError) unused = NULL;
 
-  return plan_txn (&work, uids, error) && txn_prepare (txn, error)
-         && for_runs (&work, TRUE, count_merges_up, error)
-         && for_runs (&work, FALSE, reserve_down, error)
-         && check_space (&work, error)
-         && for_runs (&work, TRUE, merge_up, error)
-         && vix_check_cancelled (plan->change->op->cancellable, error)
-         && txn_commit (txn, NULL, error);
+  if (!plan_txn (&work, uids, error) || !txn_prepare (txn, error)
+      || !for_runs (&work, TRUE, count_merges_up, error)
+      || !for_runs (&work, FALSE, reserve_down, error)
+      || !check_space (&work, error) || !for_runs (&work, TRUE, merge_up, error)
+      || !vix_check_cancelled (plan->change->op->cancellable, error)
+      || !txn_commit (txn, NULL, error))
+    return FALSE;
+  if (!for_runs (&work, FALSE, release_down, &unused))
+    g_debug ("%s: reserved space stays: %s", plan->change->dir->id,
+             unused->message);
+  return TRUE;
 }
 
 /* ---- the operations ---- */

@@ -146,6 +146,7 @@ block_take (Reader *reader, Block *block, const char *field, const char *value)
     }
   if (match_indexed (field, "clone", &index, &rest) && *rest == '\0') {
     g_ptr_array_add (block->clones, (gpointer)value);
+    block->clones_end = MAX (block->clones_end, index + 1);
   } else if (match_indexed (field, "disk", &index, &rest) && *rest == '.') {
     if (index >= WS_VMSD_MAX_DISKS) {
       note_problem (reader, "snapshot%u.disk%u: too many disks", block->index,
@@ -295,7 +296,8 @@ read_block (Reader *reader, Block *block)
     = g_strdup (block->file_name != NULL ? block->file_name : "");
   snapshot->has_memory = g_strcmp0 (block->type, "1") == 0;
   read_disks (reader, block, snapshot);
-  if (!count_agrees (block->num_clones, (gint64)block->clones->len))
+  if (!count_agrees (block->num_clones, (gint64)block->clones->len)
+      || block->clones_end != block->clones->len)
     note_problem (reader, "snapshot%u.numClones: is not the number of clones",
                   block->index);
   g_ptr_array_add (block->clones, NULL);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * change.h - an operation under way that changes something on the host: from
+ * the request that asked for it, over the library's job, to the answer.
+ *
+ * Nobody waits: the thread that got the request starts the job and is free,
+ * the job's callback answers. What the kernel keeps locked meanwhile is known
+ * to notify.c, and if it takes longer than %FS_SLOW_MS everybody else is led
+ * around it (README.md, Aliases). A signal to the caller cancels the job; if it
+ * does not end soon the caller gets EINTR and the job goes on alone.
+ *
+ * Any thread. Lock level 2; nothing is answered or called while it is held.
+ */
+#pragma once
+
+#include <glib.h>
+
+#include "request.h"
+#include "tree.h"
+#include "vix.h"
+
+G_BEGIN_DECLS
+
+/* What an operation may take before it counts as slow. */
+#define FS_SLOW_MS 100
+/* How long a cancelled job may take to end before its caller is let go. */
+#define FS_CANCEL_MS 1000
+
+typedef struct FsMount FsMount;
+typedef struct FsChanges FsChanges;
+typedef struct FsChange FsChange;
+
+typedef struct {
+  const char *name; /* "create", in .vixfs/jobs */
+
+  /* Starts the job. @snapshot is 0 unless the change is about one. */
+  VixHandle (*start) (FsChange *self, VixHandle vm, VixHandle snapshot,
+                      VixEventProc *callback, void *data);
+
+  /* The job came off: answers self->request, once, now or later (then with a
+   * reference of its own). @job is lent. */
+  void (*succeed) (FsChange *self, VixHandle job);
+} FsChangeOps;
+
+struct FsChange {
+  /* ---- const ---- */
+  gatomicrefcount references;
+  const FsChangeOps *ops;
+  FsMount *mount;
+  guint64 id;
+  guint32 slot;      /* of the VM */
+  guint32 alias;     /* of "snapshots" or "current" through which it came */
+  char *vm_id;       /* of its record */
+  char *vm_path;     /* in the tree */
+  gint64 snapshot;   /* id that it is about, or 0 */
+  char *shown;       /* name that it is about; may be NULL */
+  char *new_shown;   /* name that is to be; NULL unless one is to come */
+  char *text;        /* name or description on the host; may be NULL */
+  char *description; /* of a snapshot to come */
+  int options;       /* of a snapshot to come: VIX_SNAPSHOT_*, VIXEXT_* */
+  gsize written;     /* how much a write is to be told was taken */
+  gint64 started;    /* monotonic, microseconds */
+
+  FsRequest *request; /* to be answered by whoever claimed it */
+
+  /* ---- guarded by FsChanges.lock ---- */
+  FsRequest *unclaimed; /* until somebody is to answer */
+  VixHandle job;
+  GSource *timer; /* until it counts as slow */
+  gboolean done;
+  gboolean cancelled;
+  gboolean slow;
+  int percent;   /* -1: not known */
+  GArray *holds; /* (guint64) directories that the kernel keeps locked */
+};
+
+FsChanges *fs_changes_new (FsMount *mount);
+/* None is under way any more. */
+void fs_changes_free (FsChanges *self);
+
+/**
+ * fs_change_new:
+ * @node: what the request came through: its VM, its snapshot, its alias
+ * @rq: (transfer full)
+ *
+ * The caller fills in what the operation needs and calls fs_change_start().
+ */
+FsChange *fs_change_new (FsMount *mount, const FsChangeOps *ops,
+                         const FsNode *node, FsRequest *rq);
+FsChange *fs_change_ref (FsChange *self);
+void fs_change_unref (FsChange *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (FsChange, fs_change_unref)
+
+/* The kernel keeps @node locked until the answer. Before the start. */
+void fs_change_hold (FsChange *self, guint64 node);
+
+/* (transfer full): runs it. EROFS on a read-only mount, EEXIST if another
+ * change is making a snapshot of that name, ESHUTDOWN while unmounting. */
+void fs_change_start (FsChange *self);
+
+/* Answers EINTR or has the job cancelled, if @request_id is a change's. */
+void fs_changes_interrupt (FsChanges *self, guint64 request_id);
+
+/* "ID VM OPERATION NAME PERCENT AGE", a line for each. */
+void fs_changes_print (FsChanges *self, GString *out);
+
+/**
+ * fs_changes_stop:
+ *
+ * Lets no more in and cancels what is there.
+ *
+ * Returns: how many are still under way
+ */
+guint fs_changes_stop (FsChanges *self);
+
+G_END_DECLS

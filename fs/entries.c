@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "entries.h"
+
+#include <errno.h>
+
+/* ---- what each directory holds, in the order of listings ---- */
+
+/* MOUNTPOINT/, FOLDER/: and the folders and VMs in it */
+static const FsEntry folder_entries[] = {
+  { ".vixfs", FS_KIND_CONTROL, TRUE, fs_folder_is_root },
+};
+
+/* VM/ */
+static const FsEntry vm_entries[] = {
+  { "info.json", FS_KIND_VM_INFO, FALSE, NULL },
+  { "current", FS_KIND_CURRENT, FALSE, NULL },
+  { "files", FS_KIND_VM_FILES, FALSE, NULL },
+  { "snapshots", FS_KIND_SNAPSHOTS, FALSE, NULL },
+};
+
+/* VM/snapshots/: and the snapshots */
+static const FsEntry snapshots_entries[] = {
+  { ".memory", FS_KIND_MARK_MEMORY, FALSE, fs_mark_memory_is_present },
+  { ".quiesce", FS_KIND_MARK_QUIESCE, FALSE, fs_mark_quiesce_is_present },
+  { ".tree", FS_KIND_TREE, TRUE, NULL },
+};
+
+/* VM/snapshots/NAME/ */
+static const FsEntry snapshot_entries[] = {
+  { "info.json", FS_KIND_SNAPSHOT_INFO, FALSE, NULL },
+  { "description", FS_KIND_DESCRIPTION, FALSE, NULL },
+  { "parent", FS_KIND_PARENT, FALSE, fs_parent_is_present },
+  { "config.vmx", FS_KIND_CONFIG, FALSE, fs_config_is_present },
+  { "files", FS_KIND_SNAPSHOT_FILES, FALSE, NULL },
+};
+
+/* MOUNTPOINT/.vixfs/ */
+static const FsEntry control_entries[] = {
+  { "version", FS_KIND_CONTROL_VERSION, FALSE, NULL },
+  { "hosts", FS_KIND_CONTROL_HOSTS, FALSE, NULL },
+  { "jobs", FS_KIND_CONTROL_JOBS, FALSE, NULL },
+  { "log", FS_KIND_CONTROL_LOG, FALSE, NULL },
+  { "events", FS_KIND_CONTROL_EVENTS, FALSE, NULL },
+  { "stats", FS_KIND_CONTROL_STATS, FALSE, NULL },
+};
+
+#define ENTRIES(table) .entries = (table), .n_entries = G_N_ELEMENTS (table)
+#define DIRECTORY .mode = S_IFDIR | 0777
+#define READ_ONLY .mode = S_IFREG | 0444
+#define WRITABLE .mode = S_IFREG | 0666
+
+/* ---- what each kind of node is ---- */
+
+static const FsKind kinds[FS_N_KINDS] = {
+  [FS_KIND_FOLDER] = {
+    .name = "folder", DIRECTORY, ENTRIES (folder_entries),
+    .find = fs_folder_find, .list = fs_folder_list, .refusal = EPERM,
+  },
+  [FS_KIND_VM] = {
+    .name = "VM", DIRECTORY, ENTRIES (vm_entries), .refusal = EPERM,
+    .has_facts = TRUE,
+  },
+  [FS_KIND_VM_INFO] = {
+    .name = "info.json", READ_ONLY, .print = fs_info_print,
+  },
+  [FS_KIND_CURRENT] = {
+    .name = "current", WRITABLE, .aliased = TRUE, .print = fs_current_print,
+    .store = fs_current_store,
+  },
+  [FS_KIND_VM_FILES] = {
+    .name = "files", DIRECTORY, .find = fs_files_find, .list = fs_files_list,
+    .refusal = EROFS,
+  },
+  [FS_KIND_FILE] = {
+    .name = "file", READ_ONLY, .open = fs_file_open,
+  },
+  [FS_KIND_SNAPSHOTS] = {
+    .name = "snapshots", DIRECTORY, .aliased = TRUE,
+    ENTRIES (snapshots_entries), .find = fs_snapshots_find,
+    .list = fs_snapshots_list, .refusal = EPERM,
+    .make_dir = fs_snapshots_mkdir, .remove_dir = fs_snapshots_rmdir,
+    .rename = fs_snapshots_rename, .create = fs_snapshots_create,
+    .remove = fs_snapshots_remove, .describe = fs_snapshots_describe,
+  },
+  [FS_KIND_MARK_MEMORY] = {
+    .name = ".memory", WRITABLE, .print = fs_mark_print,
+  },
+  [FS_KIND_MARK_QUIESCE] = {
+    .name = ".quiesce", WRITABLE, .print = fs_mark_print,
+  },
+  [FS_KIND_TREE] = {
+    .name = ".tree", READ_ONLY, .print = fs_tree_print,
+  },
+  [FS_KIND_SNAPSHOT] = {
+    .name = "snapshot", DIRECTORY, .aliased = TRUE,
+    ENTRIES (snapshot_entries), .refusal = EROFS, .has_facts = TRUE,
+    .describe = fs_snapshot_describe,
+  },
+  [FS_KIND_SNAPSHOT_INFO] = {
+    .name = "info.json", READ_ONLY, .print = fs_info_print,
+  },
+  [FS_KIND_DESCRIPTION] = {
+    .name = "description", WRITABLE, .aliased = TRUE,
+    .print = fs_description_print, .store = fs_description_store,
+  },
+  [FS_KIND_PARENT] = {
+    .name = "parent", .mode = S_IFLNK | 0777, .print = fs_parent_print,
+  },
+  [FS_KIND_CONFIG] = {
+    .name = "config.vmx", READ_ONLY, .print = fs_config_print,
+  },
+  [FS_KIND_SNAPSHOT_FILES] = {
+    .name = "files", DIRECTORY, .aliased = TRUE, .find = fs_files_find,
+    .list = fs_files_list, .refusal = EROFS,
+  },
+  [FS_KIND_CONTROL] = {
+    .name = ".vixfs", DIRECTORY, ENTRIES (control_entries), .refusal = EPERM,
+  },
+  [FS_KIND_CONTROL_VERSION] = {
+    .name = "version", READ_ONLY, .print = fs_version_print,
+  },
+  [FS_KIND_CONTROL_HOSTS] = {
+    .name = "hosts", READ_ONLY, .is_volatile = TRUE, .print = fs_hosts_print,
+  },
+  [FS_KIND_CONTROL_JOBS] = {
+    .name = "jobs", READ_ONLY, .is_volatile = TRUE, .print = fs_jobs_print,
+  },
+  [FS_KIND_CONTROL_LOG] = {
+    .name = "log", READ_ONLY, .is_volatile = TRUE, .print = fs_log_print,
+  },
+  [FS_KIND_CONTROL_EVENTS] = {
+    .name = "events", READ_ONLY, .is_volatile = TRUE,
+    .open = fs_events_open_node,
+  },
+  [FS_KIND_CONTROL_STATS] = {
+    .name = "stats", READ_ONLY, .is_volatile = TRUE,
+    .print = fs_stats_print_node,
+  },
+};
+
+const FsKind *
+fs_kind (FsKindId kind)
+{
+  return &kinds[kind];
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define G_LOG_DOMAIN "vixfs"
+
+#include "files.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "errno-map.h"
+
+struct FsFiles {
+  GMutex lock; /* level 2: all below but what is const */
+  GQueue kept; /* (FsListing), the one used last first */
+
+  VixHandle host; /* const */
+  FsTree *tree;   /* const */
+};
+
+FsFiles *
+fs_files_new (VixHandle host, FsTree *tree)
+{
+  FsFiles *self = g_new0 (FsFiles, 1);
+
+  g_mutex_init (&self->lock);
+  g_queue_init (&self->kept);
+  self->host = host;
+  self->tree = tree;
+  return self;
+}
+
+void
+fs_files_free (FsFiles *self)
+{
+  if (self == NULL)
+    return;
+  g_queue_clear_full (&self->kept, (GDestroyNotify)fs_listing_unref);
+  g_mutex_clear (&self->lock);
+  g_free (self);
+}
+
+/* ---- listings ---- */
+
+static void
+file_clear (gpointer data)
+{
+  FsFile *file = data;
+
+  g_free (file->name);
+}
+
+static FsListing *
+listing_new (const FsNode *node)
+{
+  FsListing *self = g_new0 (FsListing, 1);
+
+  g_atomic_ref_count_init (&self->references);
+  self->vm_slot = node->id.slot;
+  self->version = node->version;
+  self->files = g_array_new (FALSE, FALSE, sizeof (FsFile));
+  g_array_set_clear_func (self->files, file_clear);
+  self->owned = g_array_new (FALSE, FALSE, sizeof (FsOwned));
+  return self;
+}
+
+static FsListing *
+listing_ref (FsListing *self)
+{
+  g_atomic_ref_count_inc (&self->references);
+  return self;
+}
+
+void
+fs_listing_unref (FsListing *self)
+{
+  if (self == NULL || !g_atomic_ref_count_dec (&self->references))
+    return;
+  g_array_unref (self->files);
+  g_array_unref (self->owned);
+  g_free (self);
+}
+
+static guint
+position_of_slot (const FsListing *self, guint32 slot)
+{
+  guint low = 0;
+  guint high = self->files->len;
+
+  while (low < high) {
+    guint middle = low + (high - low) / 2;
+
+    if (g_array_index (self->files, FsFile, middle).slot < slot)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+const FsFile *
+fs_listing_find_slot (const FsListing *self, guint32 slot)
+{
+  guint at = position_of_slot (self, slot);
+  const FsFile *file;
+
+  if (at == self->files->len)
+    return NULL;
+  file = &g_array_index (self->files, FsFile, at);
+  return file->slot == slot ? file : NULL;
+}
+
+static void
+foreach_owned (const FsListing *self, gint64 snapshot, guint32 after,
+               gboolean (*func) (const FsFile *file, gpointer data),
+               gpointer data)
+{
+  guint i;
+
+  for (i = 0; i < self->owned->len; i++) {
+    const FsOwned *owned = &g_array_index (self->owned, FsOwned, i);
+    const FsFile *file = &g_array_index (self->files, FsFile, owned->index);
+
+    if (owned->snapshot == snapshot && file->slot >= after
+        && !func (file, data))
+      return;
+  }
+}
+
+void
+fs_listing_foreach (const FsListing *self, gint64 snapshot, guint32 after,
+                    gboolean (*func) (const FsFile *file, gpointer data),
+                    gpointer data)
+{
+  guint i;
+
+  if (snapshot != 0) {
+    foreach_owned (self, snapshot, after, func, data);
+    return;
+  }
+  for (i = position_of_slot (self, after); i < self->files->len; i++) {
+    if (!func (&g_array_index (self->files, FsFile, i), data))
+      return;
+  }
+}
+
+/* ---- making one ---- */
+
+static int
+compare_slots (gconstpointer a, gconstpointer b)
+{
+  const FsFile *one = a;
+  const FsFile *two = b;
+
+  return one->slot < two->slot ? -1 : one->slot > two->slot;
+}
+
+static int
+compare_owned (gconstpointer a, gconstpointer b)
+{
+  const FsOwned *one = a;
+  const FsOwned *two = b;
+
+  if (one->snapshot != two->snapshot)
+    return one->snapshot < two->snapshot ? -1 : 1;
+  return one->index < two->index ? -1 : one->index > two->index;
+}
+
+/* What a directory of ours cannot hold is not shown. */
+static gboolean
+name_is_plain (const char *name)
+{
+  return *name != '\0' && strcmp (name, ".") != 0 && strcmp (name, "..") != 0
+         && strchr (name, '/') == NULL && strlen (name) <= 255;
+}
+
+/* Files with their slots; FALSE if the VM is gone. */
+static gboolean
+add_files (FsListing *self, FsTree *tree, const VixExtFile *files, gsize count)
+{
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
+  g_autoptr (GArray) slots = NULL;
+  guint at = 0;
+  gsize i;
+
+  for (i = 0; i < count; i++) {
+    if (name_is_plain (files[i].name))
+      g_ptr_array_add (names, (gpointer)files[i].name);
+  }
+  slots = fs_tree_file_slots (tree, self->vm_slot, names);
+  for (i = 0; slots != NULL && i < count; i++) {
+    FsFileSlot slot;
+    FsFile file = { 0 };
+
+    if (!name_is_plain (files[i].name))
+      continue;
+    slot = g_array_index (slots, FsFileSlot, at++);
+    if (slot.slot == 0)
+      continue;
+    file.name = g_strdup (files[i].name);
+    file.slot = slot.slot;
+    file.generation = slot.generation;
+    file.bytes = files[i].bytes;
+    file.allocated = files[i].allocated;
+    file.modified = files[i].modified;
+    self->bytes += file.bytes;
+    self->allocated += file.allocated;
+    g_array_append_val (self->files, file);
+  }
+  g_array_sort (self->files, compare_slots);
+  return slots != NULL;
+}
+
+static void
+add_owned (FsListing *self, GHashTable *by_name, gint64 snapshot,
+           const VixExtFile *files, gsize count)
+{
+  gsize i;
+
+  for (i = 0; i < count; i++) {
+    FsOwned owned = { .snapshot = snapshot };
+    gpointer index;
+
+    if (!g_hash_table_lookup_extended (by_name, files[i].name, NULL, &index))
+      continue;
+    owned.index = GPOINTER_TO_UINT (index);
+    g_array_index (self->files, FsFile, owned.index).owners++;
+    g_array_append_val (self->owned, owned);
+  }
+}
+
+static VixError
+list_files (FsFiles *self, const FsNode *node, gint64 snapshot,
+            VixExtFile **ret_files, gsize *ret_count)
+{
+  char *message = NULL;
+  VixError error = VixExt_ListFiles (self->host, node->vm->id, snapshot,
+                                     ret_files, ret_count, &message);
+
+  if (VIX_FAILED (error)) {
+    g_autofree char *text = g_strescape (message != NULL ? message : "", NULL);
+
+    g_debug ("files of %s: %s: %s", node->vm->displayName,
+             VixExt_GetErrorName (error), text);
+  }
+  Vix_FreeBuffer (message);
+  return error;
+}
+
+static void
+add_all_owned (FsFiles *self, FsListing *listing, const FsNode *node)
+{
+  g_autoptr (GHashTable) by_name = g_hash_table_new (g_str_hash, g_str_equal);
+  gsize i;
+
+  for (i = 0; i < listing->files->len; i++)
+    g_hash_table_insert (by_name,
+                         g_array_index (listing->files, FsFile, i).name,
+                         GUINT_TO_POINTER (i));
+  for (i = 0; i < node->vm->numSnapshots; i++) {
+    gint64 snapshot = node->vm->snapshots[i].id;
+    VixExtFile *files = NULL;
+    gsize count = 0;
+
+    if (VIX_FAILED (list_files (self, node, snapshot, &files, &count)))
+      continue;
+    add_owned (listing, by_name, snapshot, files, count);
+    Vix_FreeBuffer (files);
+  }
+  g_array_sort (listing->owned, compare_owned);
+}
+
+static FsListing *
+make_listing (FsFiles *self, const FsNode *node)
+{
+  FsListing *listing = listing_new (node);
+  VixExtFile *files = NULL;
+  gsize count = 0;
+  VixError error = list_files (self, node, 0, &files, &count);
+
+  if (VIX_FAILED (error))
+    listing->error = fs_errno_from_vix (error);
+  else if (!add_files (listing, self->tree, files, count))
+    listing->error = ESTALE;
+  else
+    add_all_owned (self, listing, node);
+  Vix_FreeBuffer (files);
+  return listing;
+}
+
+/* ---- keeping them ---- */
+
+static FsListing *
+find_kept_locked (FsFiles *self, const FsNode *node)
+{
+  GList *link;
+
+  for (link = self->kept.head; link != NULL; link = link->next) {
+    FsListing *listing = link->data;
+
+    if (listing->vm_slot != node->id.slot)
+      continue;
+    g_queue_unlink (&self->kept, link);
+    if (listing->version == node->version) {
+      g_queue_push_head_link (&self->kept, link);
+      return listing_ref (listing);
+    }
+    g_list_free_1 (link);
+    fs_listing_unref (listing);
+    return NULL;
+  }
+  return NULL;
+}
+
+static void
+keep (FsFiles *self, FsListing *listing)
+{
+  FsListing *last = NULL;
+
+  g_mutex_lock (&self->lock);
+  g_queue_push_head (&self->kept, listing_ref (listing));
+  if (self->kept.length > FS_FILES_KEPT)
+    last = g_queue_pop_tail (&self->kept);
+  g_mutex_unlock (&self->lock);
+  fs_listing_unref (last);
+}
+
+FsListing *
+fs_files_get (FsFiles *self, const FsNode *node)
+{
+  FsListing *listing;
+
+  g_mutex_lock (&self->lock);
+  listing = find_kept_locked (self, node);
+  g_mutex_unlock (&self->lock);
+  if (listing != NULL)
+    return listing;
+  listing = make_listing (self, node);
+  if (listing->error == 0)
+    keep (self, listing);
+  return listing;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "list.h"
+
+#include <errno.h>
+
+#include "attr.h"
+
+/* Offsets: "." is 1, ".." 2, the rows of the table from 3, slots above. */
+enum { FIRST_ROW = 3, FIRST_SLOT = 32 };
+
+static gboolean
+add (FsList *list, const char *name, const struct fuse_entry_param *entry,
+     guint64 offset)
+{
+  char *at = list->buffer + list->used;
+  gsize left = list->size - list->used;
+  gsize needed = list->plus ? fuse_add_direntry_plus (list->req, at, left, name,
+                                                      entry, (off_t)offset)
+                            : fuse_add_direntry (list->req, at, left, name,
+                                                 &entry->attr, (off_t)offset);
+
+  if (needed > left)
+    return FALSE;
+  list->used += needed;
+  return TRUE;
+}
+
+/* "." and "..": the kernel wants no node for them. */
+static gboolean
+add_dots (FsMount *mount, FsList *list, const char *name, FsNodeId id,
+          guint64 offset)
+{
+  struct fuse_entry_param entry = { .ino = 0 };
+  g_auto (FsNode) node = { 0 };
+
+  entry.attr.st_mode = S_IFDIR;
+  if (fs_tree_resolve (mount->tree, fs_node_pack (id), &node))
+    fs_attr_fill_brief (mount, &node, &entry.attr);
+  return add (list, name, &entry, offset);
+}
+
+/* A node that goes meanwhile is left out. */
+static gboolean
+add_child (FsMount *mount, FsList *list, const char *name, FsNodeId id,
+           guint64 offset)
+{
+  struct fuse_entry_param entry = { .ino = 0 };
+  g_auto (FsNode) node = { 0 };
+
+  if (list->plus && fs_attr_fill_entry (mount, id, &entry) == 0)
+    return add (list, name, &entry, offset);
+  if (!fs_tree_resolve (mount->tree, fs_node_pack (id), &node)
+      || fs_attr_fill_brief (mount, &node, &entry.attr) != 0)
+    return TRUE;
+  return add (list, name, &entry, offset);
+}
+
+gboolean
+fs_list_add (FsMount *mount, FsList *list, const char *name, FsNodeId id,
+             guint32 slot)
+{
+  return add_child (mount, list, name, id, FIRST_SLOT + (guint64)slot);
+}
+
+static gboolean
+add_rows (FsMount *mount, const FsNode *dir, guint64 offset, FsList *list)
+{
+  const FsKind *kind = fs_kind (dir->id.kind);
+  gsize i;
+
+  for (i = 0; i < kind->n_entries; i++) {
+    const FsEntry *entry = &kind->entries[i];
+
+    if (offset >= FIRST_ROW + i || entry->hidden
+        || (entry->is_present != NULL && !entry->is_present (mount, dir)))
+      continue;
+    if (!add_child (mount, list, entry->name, fs_entry_id (dir, entry),
+                    FIRST_ROW + i))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+int
+fs_list_fill (FsMount *mount, const FsNode *dir, guint64 offset, FsList *list)
+{
+  const FsKind *kind = fs_kind (dir->id.kind);
+  guint64 after = offset > FIRST_SLOT ? offset - FIRST_SLOT + 1 : 1;
+
+  if (offset < 1 && !add_dots (mount, list, ".", dir->id, 1))
+    return 0;
+  if (offset < 2 && !add_dots (mount, list, "..", fs_parent_of (dir), 2))
+    return 0;
+  if (!add_rows (mount, dir, offset, list) || kind->list == NULL
+      || after > FS_SLOT_MAX)
+    return 0;
+  kind->list (mount, dir, (guint32)after, list);
+  return 0;
+}

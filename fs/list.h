@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * list.h - the answer to readdir and readdirplus.
+ *
+ * Each entry's offset follows from what it is (its place in the table, its
+ * slot), so that a listing read in pieces stays right while things come and
+ * go: nothing is skipped, nothing shown twice.
+ */
+#pragma once
+
+#include "entries.h"
+
+G_BEGIN_DECLS
+
+struct FsList {
+  fuse_req_t req;
+  gboolean plus; /* with attributes: readdirplus */
+  char *buffer;
+  gsize size;
+  gsize used;
+};
+
+/* Fills @list with what @dir holds beyond @offset; errno. */
+int fs_list_fill (FsMount *mount, const FsNode *dir, guint64 offset,
+                  FsList *list);
+
+/* Adds the child @id with slot @slot; %FALSE if it does not fit any more. */
+gboolean fs_list_add (FsMount *mount, FsList *list, const char *name,
+                      FsNodeId id, guint32 slot);
+
+G_END_DECLS

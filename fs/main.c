@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * main.c - options, then the source, then the mount, then serving it.
+ *
+ * In the background the process forks before it has threads: the parent waits
+ * until the child serves or has failed, and exits accordingly; what goes wrong
+ * until then is written to the terminal.
+ */
+#define G_LOG_DOMAIN "vixfs"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "mount.h"
+#include "options.h"
+#include "serve.h"
+
+static void
+complain (const char *text)
+{
+  fprintf (stderr, "vixfs: %s\n", text);
+}
+
+static gboolean
+fail (GError **error, const char *path, const char *text)
+{
+  g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "%s: %s", path, text);
+  return FALSE;
+}
+
+/* ---- where from, where to ---- */
+
+/* The absolute path of the directory @path. */
+static char *
+resolve_directory (const char *path, struct stat *ret_status, GError **error)
+{
+  g_autofree char *resolved = NULL;
+  char *real = realpath (path, NULL);
+
+  if (real == NULL || stat (real, ret_status) != 0) {
+    if (errno == ENOTCONN)
+      fail (error, path,
+            "a mount is here whose program has died; end it with "
+            "fusermount3 -u");
+    else
+      fail (error, path, g_strerror (errno));
+    free (real);
+    return NULL;
+  }
+  resolved = g_strdup (real);
+  free (real);
+  if (!S_ISDIR (ret_status->st_mode)) {
+    fail (error, path, "not a directory");
+    return NULL;
+  }
+  return g_steal_pointer (&resolved);
+}
+
+/* Whether @path is the directory @status or somewhere below it. */
+static gboolean
+is_inside (const char *path, const struct stat *status)
+{
+  g_autofree char *at = g_strdup (path);
+
+  for (;;) {
+    g_autofree char *parent = NULL;
+    struct stat here;
+
+    if (stat (at, &here) == 0 && here.st_dev == status->st_dev
+        && here.st_ino == status->st_ino)
+      return TRUE;
+    if (strcmp (at, "/") == 0)
+      return FALSE;
+    parent = g_path_get_dirname (at);
+    g_free (at);
+    at = g_steal_pointer (&parent);
+  }
+}
+
+static gboolean
+is_empty (const char *path)
+{
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+
+  return dir == NULL || g_dir_read_name (dir) == NULL;
+}
+
+typedef struct {
+  char *source;
+  char *mountpoint;
+} Places;
+
+static gboolean
+find_places (const FsOptions *options, Places *places, GError **error)
+{
+  struct stat from;
+  struct stat to;
+
+  places->source = resolve_directory (options->source, &from, error);
+  if (places->source == NULL)
+    return FALSE;
+  places->mountpoint = resolve_directory (options->mountpoint, &to, error);
+  if (places->mountpoint == NULL)
+    return FALSE;
+  if (is_inside (places->mountpoint, &from))
+    return fail (error, options->mountpoint,
+                 "the mount point is inside the source; choose one outside");
+  if (is_inside (places->source, &to))
+    return fail (error, options->mountpoint,
+                 "a mount here would hide the source; choose another place");
+  if (!options->nonempty && !is_empty (places->mountpoint))
+    return fail (error, options->mountpoint,
+                 "the directory is not empty; \"-o nonempty\" mounts over it");
+  if (access ("/dev/fuse", F_OK) != 0)
+    return fail (error, "/dev/fuse",
+                 "it is not there; load the kernel's module \"fuse\"");
+  return TRUE;
+}
+
+static void
+places_clear (Places *places)
+{
+  g_free (places->source);
+  g_free (places->mountpoint);
+}
+
+/* ---- background ---- */
+
+/* Warnings of a process without a terminal. */
+static GLogWriterOutput
+log_to_syslog (GLogLevelFlags level, const GLogField *fields, gsize n_fields,
+               gpointer data)
+{
+  g_autofree char *text
+    = g_log_writer_format_fields (level, fields, n_fields, FALSE);
+
+  if (level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING))
+    syslog (LOG_WARNING, "%s", text);
+  return G_LOG_WRITER_HANDLED;
+}
+
+/* In the parent: waits for the child's word, and exits. */
+static void
+await_child (int pipe_fd, pid_t child)
+{
+  int status = 0;
+  char word;
+
+  if (read (pipe_fd, &word, 1) == 1)
+    _exit (EXIT_SUCCESS);
+  waitpid (child, &status, 0);
+  _exit (WIFEXITED (status) && WEXITSTATUS (status) != 0 ? WEXITSTATUS (status)
+                                                         : EXIT_FAILURE);
+}
+
+/* Returns in the child; what it returns takes the word that it serves. */
+static int
+go_to_background (void)
+{
+  int ends[2];
+  pid_t child;
+
+  if (pipe2 (ends, O_CLOEXEC) != 0 || (child = fork ()) < 0) {
+    complain (g_strerror (errno));
+    exit (EXIT_FAILURE);
+  }
+  if (child > 0) {
+    close (ends[1]);
+    await_child (ends[0], child);
+  }
+  close (ends[0]);
+  setsid ();
+  return ends[1];
+}
+
+/* @data: what go_to_background() returned, or -1 in the foreground */
+static void
+on_ready (gpointer data)
+{
+  int *word_fd = data;
+  int null_fd;
+
+  if (*word_fd < 0)
+    return;
+  openlog ("vixfs", LOG_PID, LOG_DAEMON);
+  g_log_set_writer_func (log_to_syslog, NULL, NULL);
+  null_fd = open ("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null_fd >= 0) {
+    dup2 (null_fd, STDIN_FILENO);
+    dup2 (null_fd, STDOUT_FILENO);
+    dup2 (null_fd, STDERR_FILENO);
+    if (null_fd > STDERR_FILENO)
+      close (null_fd);
+  }
+  if (chdir ("/") != 0 || write (*word_fd, "", 1) != 1)
+    g_warning ("%s", g_strerror (errno));
+  close (*word_fd);
+  *word_fd = -1;
+}
+
+/* ---- all of it ---- */
+
+static gboolean
+mount_and_serve (const FsOptions *options, const Places *places, int word_fd,
+                 GError **error)
+{
+  FsMount *mount = fs_mount_open (options, places->source, error);
+
+  return mount != NULL
+         && fs_serve (mount, places->mountpoint, on_ready, &word_fd, error);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (FsOptions) options = fs_options_parse (argc, argv, &error);
+  Places places = { NULL, NULL };
+  int word_fd = -1;
+  gboolean done;
+
+  if (options == NULL) {
+    complain (error->message);
+    return EXIT_FAILURE;
+  }
+  if (options->show_help || options->show_version) {
+    fputs (options->show_help ? fs_options_help ()
+                              : "vixfs " VIXFS_VERSION "\n",
+           stdout);
+    return EXIT_SUCCESS;
+  }
+  if (options->debug)
+    g_log_set_debug_enabled (TRUE);
+  done = find_places (options, &places, &error);
+  if (done) {
+    if (!options->foreground)
+      word_fd = go_to_background ();
+    done = mount_and_serve (options, &places, word_fd, &error);
+  }
+  if (!done)
+    complain (error->message);
+  places_clear (&places);
+  return done ? EXIT_SUCCESS : EXIT_FAILURE;
+}

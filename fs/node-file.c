@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * files/ of a VM and of its snapshots. A file is one node in both: the slot of
+ * its name in the VM.
+ */
+#define G_LOG_DOMAIN "vixfs"
+
+#include <errno.h>
+#include <string.h>
+
+#include "entries.h"
+#include "errno-map.h"
+#include "list.h"
+
+static gint64
+snapshot_of (const FsNode *dir)
+{
+  return dir->snapshot != NULL ? dir->snapshot->id : 0;
+}
+
+static FsNodeId
+file_id (const FsNode *dir, const FsFile *file)
+{
+  return (FsNodeId){ dir->id.slot, 0, FS_KIND_FILE, file->slot };
+}
+
+/* ---- by name ---- */
+
+typedef struct {
+  const char *name;
+  const FsFile *found;
+} Search;
+
+static gboolean
+is_not_it (const FsFile *file, gpointer data)
+{
+  Search *search = data;
+
+  if (strcmp (file->name, search->name) == 0)
+    search->found = file;
+  return search->found == NULL;
+}
+
+int
+fs_files_find (FsMount *mount, const FsNode *dir, const char *name,
+               FsNodeId *ret_id)
+{
+  g_autoptr (FsListing) listing = fs_files_get (mount->files, dir);
+  Search search = { name, NULL };
+
+  if (listing->error != 0)
+    return listing->error;
+  fs_listing_foreach (listing, snapshot_of (dir), 0, is_not_it, &search);
+  if (search.found == NULL)
+    return ENOENT;
+  *ret_id = file_id (dir, search.found);
+  return 0;
+}
+
+/* ---- all of them ---- */
+
+typedef struct {
+  FsMount *mount;
+  const FsNode *dir;
+  FsList *list;
+  gboolean room;
+} Lister;
+
+static gboolean
+list_file (const FsFile *file, gpointer data)
+{
+  Lister *lister = data;
+
+  lister->room = fs_list_add (lister->mount, lister->list, file->name,
+                              file_id (lister->dir, file), file->slot);
+  return lister->room;
+}
+
+gboolean
+fs_files_list (FsMount *mount, const FsNode *dir, guint32 after, FsList *list)
+{
+  g_autoptr (FsListing) listing = fs_files_get (mount->files, dir);
+  Lister lister = { mount, dir, list, TRUE };
+
+  fs_listing_foreach (listing, snapshot_of (dir), after, list_file, &lister);
+  return lister.room;
+}
+
+/* ---- content ---- */
+
+int
+fs_file_open (FsMount *mount, const FsNode *node, FsOpen *open)
+{
+  g_autofree char *name
+    = fs_tree_file_name (mount->tree, node->id.slot, node->id.index);
+  char *message = NULL;
+  VixError error;
+
+  if (name == NULL)
+    return ESTALE;
+  error = VixExt_OpenFile (mount->host, node->vm->id, 0, name, &open->reader,
+                           &message);
+  if (VIX_FAILED (error)) {
+    g_autofree char *text = g_strescape (message != NULL ? message : "", NULL);
+
+    g_debug ("%s: %s", VixExt_GetErrorName (error), text);
+  }
+  Vix_FreeBuffer (message);
+  return fs_errno_from_vix (error);
+}

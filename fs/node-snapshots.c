@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * snapshots/: mkdir takes a snapshot, rmdir removes it, rename renames it.
+ *
+ * Each starts a job and returns; the functions called *_done run when the job
+ * came off, with the inventory already up to date.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+#include "attr.h"
+#include "entries.h"
+#include "list.h"
+#include "name.h"
+
+#define CHUNK 64
+
+/* ---- what is there ---- */
+
+gboolean
+fs_mark_memory_is_present (FsMount *mount, const FsNode *dir)
+{
+  return dir->marks.memory != 0;
+}
+
+gboolean
+fs_mark_quiesce_is_present (FsMount *mount, const FsNode *dir)
+{
+  return dir->marks.quiesce != 0;
+}
+
+int
+fs_mark_print (FsMount *mount, const FsNode *node, GString *out)
+{
+  gint64 since = node->id.kind == FS_KIND_MARK_MEMORY ? node->marks.memory
+                                                      : node->marks.quiesce;
+
+  return since != 0 ? 0 : ESTALE;
+}
+
+static FsNodeId
+snapshot_node (const FsNode *dir, guint32 snapshot)
+{
+  return (FsNodeId){ dir->id.slot, snapshot, FS_KIND_SNAPSHOT, dir->id.index };
+}
+
+int
+fs_snapshots_find (FsMount *mount, const FsNode *dir, const char *name,
+                   FsNodeId *ret_id)
+{
+  guint32 slot = fs_tree_find_snapshot (mount->tree, dir->id.slot, name);
+
+  if (slot == 0)
+    return ENOENT;
+  *ret_id = snapshot_node (dir, slot);
+  return 0;
+}
+
+gboolean
+fs_snapshots_list (FsMount *mount, const FsNode *dir, guint32 after,
+                   FsList *list)
+{
+  FsChild children[CHUNK];
+  gboolean room = TRUE;
+  guint count;
+  guint i;
+
+  do {
+    count = fs_tree_list_snapshots (mount->tree, dir->id.slot, after,
+                                    dir->id.index, children, CHUNK);
+    for (i = 0; i < count; i++) {
+      guint32 slot = children[i].id.snapshot;
+
+      room
+        = room
+          && fs_list_add (mount, list, children[i].name, children[i].id, slot);
+      g_free (children[i].name);
+      after = slot + 1;
+    }
+  } while (room && count == CHUNK);
+  return room;
+}
+
+/* The node of what is shown as @name; errno. */
+static int
+resolve_snapshot (FsMount *mount, const FsNode *dir, const char *name,
+                  FsNode *ret_node)
+{
+  FsNodeId id;
+  int number = fs_snapshots_find (mount, dir, name, &id);
+
+  if (number == 0
+      && !fs_tree_resolve (mount->tree, fs_node_pack (id), ret_node))
+    number = ENOENT;
+  return number;
+}
+
+/* ---- mkdir ---- */
+
+static VixHandle
+start_create (FsChange *self, VixHandle vm, VixHandle snapshot,
+              VixEventProc *callback, void *data)
+{
+  return VixVM_CreateSnapshot (vm, self->text, self->description, self->options,
+                               VIX_INVALID_HANDLE, callback, data);
+}
+
+/* The slot of the snapshot that @job made; 0 if it is gone again. */
+static guint32
+made_slot (FsChange *self, VixHandle job)
+{
+  VixHandle snapshot = VIX_INVALID_HANDLE;
+  int64 id = 0;
+
+  if (VIX_SUCCEEDED (Vix_GetProperties (job, VIX_PROPERTY_JOB_RESULT_HANDLE,
+                                        &snapshot, VIX_PROPERTY_NONE))
+      && VIX_FAILED (VixExt_GetSnapshotId (snapshot, &id)))
+    id = 0;
+  Vix_ReleaseHandle (snapshot);
+  return fs_tree_snapshot_slot (self->mount->tree, self->slot, id);
+}
+
+static void
+create_done (FsChange *self, VixHandle job)
+{
+  guint32 slot = made_slot (self, job);
+  FsNodeId id = { self->slot, slot, FS_KIND_SNAPSHOT, self->alias };
+  struct fuse_entry_param entry;
+  int number
+    = slot == 0 ? ENOENT : fs_attr_fill_entry (self->mount, id, &entry);
+  guint32 shown_slot
+    = fs_tree_find_snapshot (self->mount->tree, self->slot, self->new_shown);
+
+  if (number == 0)
+    fs_request_reply_entry (self->request, &entry);
+  else
+    fs_request_reply (self->request, number);
+  /* Somebody else made one of that name meanwhile: ours is NAME~ID. */
+  if (shown_slot != slot) {
+    FsStale *stale = fs_stale_new ();
+
+    fs_tree_collect_name (self->mount->tree, self->slot, self->new_shown,
+                          G_MAXUINT32, stale);
+    fs_notify_send (self->mount->notify, stale);
+  }
+}
+
+static const FsChangeOps create_ops = { "create", start_create, create_done };
+
+void
+fs_snapshots_mkdir (FsMount *mount, const FsNode *dir, const char *name,
+                    FsRequest *rq)
+{
+  g_autoptr (FsRequest) mine = rq;
+  g_autofree char *text = NULL;
+  int number = fs_name_parse (name, &text);
+  FsChange *change;
+
+  if (number == 0
+      && fs_tree_find_snapshot (mount->tree, dir->id.slot, name) != 0)
+    number = EEXIST;
+  if (number != 0) {
+    fs_request_reply (mine, number);
+    return;
+  }
+  change = fs_change_new (mount, &create_ops, dir, g_steal_pointer (&mine));
+  change->new_shown = g_strdup (name);
+  change->text = g_steal_pointer (&text);
+  change->description = fs_tree_get_description (mount->tree, dir->id.slot);
+  change->options = (dir->marks.memory != 0 ? VIX_SNAPSHOT_INCLUDE_MEMORY : 0)
+                    | (dir->marks.quiesce != 0 ? VIXEXT_SNAPSHOT_QUIESCE : 0);
+  fs_change_hold (change, dir->node);
+  fs_change_start (change);
+}
+
+/* ---- rmdir and rename ---- */
+
+static void
+reply_done (gpointer data)
+{
+  g_autoptr (FsChange) self = data;
+
+  fs_request_reply (self->request, 0);
+}
+
+/* The old name is gone. The kernel knows that for the directory that the
+ * request came through; under other aliases it is told before the answer. */
+static void
+name_gone (FsChange *self, VixHandle job)
+{
+  FsStale *stale = fs_stale_new ();
+
+  fs_tree_collect_name (self->mount->tree, self->slot, self->shown, self->alias,
+                        stale);
+  fs_notify_send_then (self->mount->notify, stale, reply_done,
+                       fs_change_ref (self));
+}
+
+static VixHandle
+start_remove (FsChange *self, VixHandle vm, VixHandle snapshot,
+              VixEventProc *callback, void *data)
+{
+  return VixVM_RemoveSnapshot (vm, snapshot, 0, callback, data);
+}
+
+static VixHandle
+start_rename (FsChange *self, VixHandle vm, VixHandle snapshot,
+              VixEventProc *callback, void *data)
+{
+  return VixExt_RenameSnapshot (snapshot, self->text, callback, data);
+}
+
+static const FsChangeOps remove_ops = { "remove", start_remove, name_gone };
+static const FsChangeOps rename_ops = { "rename", start_rename, name_gone };
+
+void
+fs_snapshots_rmdir (FsMount *mount, const FsNode *dir, const char *name,
+                    FsRequest *rq)
+{
+  g_autoptr (FsRequest) mine = rq;
+  g_auto (FsNode) target = { 0 };
+  int number = resolve_snapshot (mount, dir, name, &target);
+  FsChange *change;
+
+  if (number != 0) {
+    fs_request_reply (mine, number);
+    return;
+  }
+  change = fs_change_new (mount, &remove_ops, &target, g_steal_pointer (&mine));
+  change->shown = g_strdup (name);
+  fs_change_hold (change, dir->node);
+  fs_change_hold (change, target.node);
+  fs_change_start (change);
+}
+
+void
+fs_snapshots_rename (FsMount *mount, const FsNode *dir, const char *name,
+                     const char *new_name, FsRequest *rq)
+{
+  g_autoptr (FsRequest) mine = rq;
+  g_autofree char *text = NULL;
+  g_auto (FsNode) target = { 0 };
+  int number = resolve_snapshot (mount, dir, name, &target);
+  FsChange *change;
+
+  if (number == 0)
+    number = fs_name_parse (new_name, &text);
+  if (number == 0
+      && fs_tree_find_snapshot (mount->tree, dir->id.slot, new_name) != 0)
+    number = EEXIST;
+  if (number != 0) {
+    fs_request_reply (mine, number);
+    return;
+  }
+  change = fs_change_new (mount, &rename_ops, &target, g_steal_pointer (&mine));
+  change->shown = g_strdup (name);
+  change->new_shown = g_strdup (new_name);
+  change->text = g_steal_pointer (&text);
+  fs_change_hold (change, dir->node);
+  fs_change_start (change);
+}
+
+/* ---- markers ---- */
+
+static FsKindId
+mark_of (const char *name)
+{
+  if (strcmp (name, ".memory") == 0)
+    return FS_KIND_MARK_MEMORY;
+  return strcmp (name, ".quiesce") == 0 ? FS_KIND_MARK_QUIESCE : FS_N_KINDS;
+}
+
+int
+fs_snapshots_create (FsMount *mount, const FsNode *dir, const char *name,
+                     FsNodeId *ret_id)
+{
+  FsKindId mark = mark_of (name);
+  FsStale *stale;
+
+  if (mark == FS_N_KINDS)
+    return EPERM;
+  if (mount->options->read_only)
+    return EROFS;
+  stale = fs_stale_new ();
+  fs_tree_set_mark (mount->tree, dir->id.slot, mark,
+                    g_get_real_time () / G_USEC_PER_SEC, stale);
+  fs_notify_send (mount->notify, stale);
+  *ret_id = (FsNodeId){ dir->id.slot, 0, mark, 0 };
+  return 0;
+}
+
+int
+fs_snapshots_remove (FsMount *mount, const FsNode *dir, const char *name)
+{
+  FsKindId mark = mark_of (name);
+  FsStale *stale;
+
+  if (mark == FS_N_KINDS)
+    return EPERM;
+  if (mount->options->read_only)
+    return EROFS;
+  if ((mark == FS_KIND_MARK_MEMORY ? dir->marks.memory : dir->marks.quiesce)
+      == 0)
+    return ENOENT;
+  stale = fs_stale_new ();
+  fs_tree_set_mark (mount->tree, dir->id.slot, mark, 0, stale);
+  fs_tree_collect_name (mount->tree, dir->id.slot, name, dir->id.index, stale);
+  fs_notify_send (mount->notify, stale);
+  return 0;
+}
+
+/* ---- the description that new snapshots get ---- */
+
+void
+fs_snapshots_describe (FsMount *mount, const FsNode *node, const char *text,
+                       int flags, FsRequest *rq)
+{
+  g_autoptr (FsRequest) mine = rq;
+  g_autofree char *old = fs_tree_get_description (mount->tree, node->id.slot);
+  int number = 0;
+
+  if (mount->options->read_only)
+    number = EROFS;
+  else if (old != NULL && (flags & XATTR_CREATE))
+    number = EEXIST;
+  else if (old == NULL && (text == NULL || (flags & XATTR_REPLACE)))
+    number = ENODATA;
+  else
+    fs_tree_set_description (mount->tree, node->id.slot, text);
+  fs_request_reply (mine, number);
+}

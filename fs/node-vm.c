@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "entries.h"
+#include "facts.h"
+
+/* ---- info.json, of VMs and of snapshots ---- */
+
+int
+fs_info_print (FsMount *mount, const FsNode *node, GString *out)
+{
+  fs_facts_print (mount, node, out);
+  return 0;
+}
+
+/* ---- current ---- */
+
+int
+fs_current_print (FsMount *mount, const FsNode *node, GString *out)
+{
+  g_autofree char *shown = fs_tree_snapshot_name (mount->tree, node->id.slot,
+                                                  node->vm->currentSnapshot);
+
+  g_string_append_printf (out, "%s\n", shown != NULL ? shown : "");
+  return 0;
+}
+
+static VixHandle
+start_revert (FsChange *self, VixHandle vm, VixHandle snapshot,
+              VixEventProc *callback, void *data)
+{
+  return VixVM_RevertToSnapshot (vm, snapshot, VIX_VMPOWEROP_NORMAL,
+                                 VIX_INVALID_HANDLE, callback, data);
+}
+
+static void
+reply_written (FsChange *self, VixHandle job)
+{
+  fs_request_reply_written (self->request, self->written);
+}
+
+static const FsChangeOps revert_ops = { "revert", start_revert, reply_written };
+
+void
+fs_current_store (FsMount *mount, const FsNode *node, const char *text,
+                  gsize len, FsRequest *rq)
+{
+  g_autoptr (FsRequest) mine = rq;
+  g_autofree char *shown = g_strdup (text);
+  FsChange *change;
+  guint32 slot;
+  g_auto (FsNode) target = { 0 };
+
+  if (g_str_has_suffix (shown, "\n"))
+    shown[strlen (shown) - 1] = '\0';
+  if (*shown == '\0') {
+    fs_request_reply (mine, EINVAL);
+    return;
+  }
+  slot = fs_tree_find_snapshot (mount->tree, node->id.slot, shown);
+  if (slot == 0
+      || !fs_tree_resolve (
+        mount->tree,
+        fs_node_pack (
+          (FsNodeId){ node->id.slot, slot, FS_KIND_SNAPSHOT, node->id.index }),
+        &target)) {
+    fs_request_reply (mine, ENOENT);
+    return;
+  }
+  change = fs_change_new (mount, &revert_ops, &target, g_steal_pointer (&mine));
+  change->shown = g_steal_pointer (&shown);
+  change->written = len;
+  fs_change_start (change);
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "options.h"
+
+#include <getopt.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef enum {
+  OPTION_SET,     /* a gboolean becomes TRUE */
+  OPTION_CLEAR,   /* a gboolean becomes FALSE */
+  OPTION_STRING,  /* NAME=TEXT */
+  OPTION_USER,    /* NAME=NUMBER or NAME=a user's name */
+  OPTION_GROUP,   /* the same for a group */
+  OPTION_MODE,    /* NAME=OCTAL, permission bits */
+  OPTION_KERNEL,  /* goes to the kernel as it is */
+  OPTION_REMOUNT, /* an error of its own */
+  OPTION_IGNORED, /* mount(8), fstab and systemd act on it, or it holds
+                   * anyway */
+} OptionType;
+
+typedef struct {
+  const char *name; /* "x-*": any that start with "x-" */
+  OptionType type;
+  gsize offset; /* of the field in FsOptions */
+} OptionRow;
+
+#define FIELD(f) offsetof (FsOptions, f)
+
+static const OptionRow option_rows[] = {
+  { "ro", OPTION_SET, FIELD (read_only) },
+  { "rw", OPTION_CLEAR, FIELD (read_only) },
+  { "allow_other", OPTION_SET, FIELD (allow_other) },
+  { "nonempty", OPTION_SET, FIELD (nonempty) },
+  { "uid", OPTION_USER, FIELD (uid) },
+  { "gid", OPTION_GROUP, FIELD (gid) },
+  { "umask", OPTION_MODE, FIELD (umask) },
+  { "vendor", OPTION_STRING, FIELD (vendor) },
+
+  { "remount", OPTION_REMOUNT, 0 },
+
+  { "nosuid", OPTION_KERNEL, 0 },
+  { "nodev", OPTION_KERNEL, 0 },
+  { "noexec", OPTION_KERNEL, 0 },
+  { "noatime", OPTION_KERNEL, 0 },
+  { "nodiratime", OPTION_KERNEL, 0 },
+
+  /* There are no devices, no set-user-ID programs and no access times. */
+  { "dev", OPTION_IGNORED, 0 },
+  { "suid", OPTION_IGNORED, 0 },
+  { "exec", OPTION_IGNORED, 0 },
+  { "atime", OPTION_IGNORED, 0 },
+  { "diratime", OPTION_IGNORED, 0 },
+  { "relatime", OPTION_IGNORED, 0 },
+  { "norelatime", OPTION_IGNORED, 0 },
+  { "strictatime", OPTION_IGNORED, 0 },
+  { "nostrictatime", OPTION_IGNORED, 0 },
+  { "lazytime", OPTION_IGNORED, 0 },
+  { "nolazytime", OPTION_IGNORED, 0 },
+  { "sync", OPTION_IGNORED, 0 },
+  { "async", OPTION_IGNORED, 0 },
+  { "dirsync", OPTION_IGNORED, 0 },
+  { "default_permissions", OPTION_IGNORED, 0 },
+  { "defaults", OPTION_IGNORED, 0 },
+  { "auto", OPTION_IGNORED, 0 },
+  { "noauto", OPTION_IGNORED, 0 },
+  { "user", OPTION_IGNORED, 0 },
+  { "nouser", OPTION_IGNORED, 0 },
+  { "users", OPTION_IGNORED, 0 },
+  { "nousers", OPTION_IGNORED, 0 },
+  { "owner", OPTION_IGNORED, 0 },
+  { "noowner", OPTION_IGNORED, 0 },
+  { "group", OPTION_IGNORED, 0 },
+  { "nogroup", OPTION_IGNORED, 0 },
+  { "silent", OPTION_IGNORED, 0 },
+  { "loud", OPTION_IGNORED, 0 },
+  { "mand", OPTION_IGNORED, 0 },
+  { "nomand", OPTION_IGNORED, 0 },
+  { "iversion", OPTION_IGNORED, 0 },
+  { "noiversion", OPTION_IGNORED, 0 },
+  { "nofail", OPTION_IGNORED, 0 },
+  { "_netdev", OPTION_IGNORED, 0 },
+  { "comment", OPTION_IGNORED, 0 },
+  { "x-*", OPTION_IGNORED, 0 },
+  { "X-*", OPTION_IGNORED, 0 },
+};
+
+static const OptionRow *
+find_row (const char *name)
+{
+  gsize i;
+
+  for (i = 0; i < G_N_ELEMENTS (option_rows); i++) {
+    const char *pattern = option_rows[i].name;
+
+    if (strcmp (pattern, name) == 0
+        || (g_str_has_suffix (pattern, "*")
+            && strncmp (pattern, name, strlen (pattern) - 1) == 0))
+      return &option_rows[i];
+  }
+  return NULL;
+}
+
+static gboolean
+bad_value (GError **error, const char *name, const char *value,
+           const char *wanted)
+{
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+               "option \"%s\": \"%s\" is not %s", name,
+               value != NULL ? value : "", wanted);
+  return FALSE;
+}
+
+static gboolean
+parse_number (const char *value, int base, guint64 max, guint32 *ret)
+{
+  guint64 number;
+
+  if (value == NULL
+      || !g_ascii_string_to_unsigned (value, base, 0, max, &number, NULL))
+    return FALSE;
+  *ret = (guint32)number;
+  return TRUE;
+}
+
+/* The highest number means "nobody given" to the kernel. */
+static gboolean
+parse_user (const char *value, uid_t *ret)
+{
+  const struct passwd *user;
+
+  if (parse_number (value, 10, G_MAXUINT32 - 1, ret))
+    return TRUE;
+  user = value != NULL ? getpwnam (value) : NULL;
+  if (user != NULL)
+    *ret = user->pw_uid;
+  return user != NULL;
+}
+
+static gboolean
+parse_group (const char *value, gid_t *ret)
+{
+  const struct group *group;
+
+  if (parse_number (value, 10, G_MAXUINT32 - 1, ret))
+    return TRUE;
+  group = value != NULL ? getgrnam (value) : NULL;
+  if (group != NULL)
+    *ret = group->gr_gid;
+  return group != NULL;
+}
+
+static gboolean
+apply_row (FsOptions *self, const OptionRow *row, const char *name,
+           const char *value, GError **error)
+{
+  gpointer field = (char *)self + row->offset;
+
+  switch (row->type) {
+  case OPTION_SET:
+  case OPTION_CLEAR:
+    if (value != NULL)
+      return bad_value (error, name, value, "wanted: it takes no value");
+    *(gboolean *)field = row->type == OPTION_SET;
+    return TRUE;
+  case OPTION_STRING:
+    if (value == NULL || *value == '\0')
+      return bad_value (error, name, value, "a value");
+    g_free (*(char **)field);
+    *(char **)field = g_strdup (value);
+    return TRUE;
+  case OPTION_USER:
+    return parse_user (value, field)
+           || bad_value (error, name, value, "a user");
+  case OPTION_GROUP:
+    return parse_group (value, field)
+           || bad_value (error, name, value, "a group");
+  case OPTION_MODE:
+    return parse_number (value, 8, 0777, field)
+           || bad_value (error, name, value, "an octal number up to 777");
+  case OPTION_KERNEL:
+    g_ptr_array_add (self->kernel, g_strdup (name));
+    return TRUE;
+  case OPTION_REMOUNT:
+    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                 "option \"remount\": a mount cannot be changed; unmount it "
+                 "and mount it again");
+    return FALSE;
+  case OPTION_IGNORED:
+    return TRUE;
+  }
+  g_return_val_if_reached (FALSE);
+}
+
+static gboolean
+apply_option (FsOptions *self, const char *option, GError **error)
+{
+  g_autofree char *name = g_strndup (option, strcspn (option, "="));
+  const char *equals = strchr (option, '=');
+  const OptionRow *row = find_row (name);
+
+  if (row == NULL) {
+    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION,
+                 "unknown option \"%s\"", option);
+    return FALSE;
+  }
+  return apply_row (self, row, name, equals != NULL ? equals + 1 : NULL, error);
+}
+
+/* "a,b=c\,d": options separated by commas; a backslash takes the next
+ * character as it is. */
+static gboolean
+apply_list (FsOptions *self, const char *list, GError **error)
+{
+  g_autoptr (GString) option = g_string_new (NULL);
+  const char *s;
+
+  for (s = list;; s++) {
+    if (*s == '\\' && s[1] != '\0') {
+      g_string_append_c (option, *++s);
+    } else if (*s != ',' && *s != '\0') {
+      g_string_append_c (option, *s);
+    } else {
+      if (option->len > 0 && !apply_option (self, option->str, error))
+        return FALSE;
+      g_string_truncate (option, 0);
+      if (*s == '\0')
+        return TRUE;
+    }
+  }
+}
+
+static gboolean
+take_arguments (FsOptions *self, int count, char **arguments, GError **error)
+{
+  if (self->show_help || self->show_version)
+    return TRUE;
+  if (count != 2) {
+    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                 "%s: a source and a mount point are needed (vixfs -h tells "
+                 "more)",
+                 count < 2 ? "too few arguments" : "too many arguments");
+    return FALSE;
+  }
+  if (*arguments[0] == '\0' || *arguments[1] == '\0') {
+    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                 "the %s is empty",
+                 *arguments[0] == '\0' ? "source" : "mount point");
+    return FALSE;
+  }
+  self->source = g_strdup (arguments[0]);
+  self->mountpoint = g_strdup (arguments[1]);
+  return TRUE;
+}
+
+static gboolean
+apply_flag (FsOptions *self, int flag, char **argv, GError **error)
+{
+  switch (flag) {
+  case 'o':
+    return apply_list (self, optarg, error);
+  case 'f':
+    return self->foreground = TRUE;
+  case 'd':
+    return self->foreground = self->debug = TRUE;
+  case 'h':
+    return self->show_help = TRUE;
+  case 'V':
+    return self->show_version = TRUE;
+  case ':':
+    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                 "option \"-%c\" needs a value", optopt);
+    return FALSE;
+  default:
+    if (optopt != 0)
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION,
+                   "unknown option \"-%c\"", optopt);
+    else
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION,
+                   "unknown option \"%s\"", argv[optind - 1]);
+    return FALSE;
+  }
+}
+
+FsOptions *
+fs_options_parse (int argc, char **argv, GError **error)
+{
+  static const struct option long_options[] = {
+    { "help", no_argument, NULL, 'h' },
+    { "version", no_argument, NULL, 'V' },
+    { NULL, 0, NULL, 0 },
+  };
+  g_autoptr (FsOptions) self = g_new0 (FsOptions, 1);
+  int flag;
+
+  self->uid = geteuid ();
+  self->gid = getegid ();
+  self->umask = 077;
+  self->kernel = g_ptr_array_new_with_free_func (g_free);
+
+  optind = 0; /* starts anew, for callers that parse more than once */
+  opterr = 0;
+  while ((flag = getopt_long (argc, argv, ":o:fdhV", long_options, NULL))
+         != -1) {
+    if (!apply_flag (self, flag, argv, error))
+      return NULL;
+  }
+  if (!take_arguments (self, argc - optind, argv + optind, error))
+    return NULL;
+  return g_steal_pointer (&self);
+}
+
+void
+fs_options_free (FsOptions *self)
+{
+  if (self == NULL)
+    return;
+  g_free (self->source);
+  g_free (self->mountpoint);
+  g_free (self->vendor);
+  if (self->kernel != NULL)
+    g_ptr_array_unref (self->kernel);
+  g_free (self);
+}
+
+const char *
+fs_options_help (void)
+{
+  return "usage: vixfs SOURCE MOUNTPOINT [-o OPTION[,OPTION]...]\n"
+         "\n"
+         "Shows the VMware virtual machines below the directory SOURCE as a\n"
+         "file system; mkdir VM/snapshots/NAME takes a snapshot.\n"
+         "\n"
+         "  -f              stay in the foreground\n"
+         "  -d              the same, and log every request\n"
+         "  -V, --version   print the version\n"
+         "  -h, --help      print this text\n"
+         "\n"
+         "  -o ro           change nothing\n"
+         "  -o allow_other  let other users in, as the modes allow\n"
+         "  -o uid=USER     owner of the tree (default: you)\n"
+         "  -o gid=GROUP    its group\n"
+         "  -o umask=OCTAL  permissions that nobody gets (default: 077)\n"
+         "  -o vendor=PATH  VMware's own library to pass changes to;\n"
+         "                  \"none\": never (default: where it is installed)\n"
+         "  -o nonempty     mount over a directory that is not empty\n"
+         "\n"
+         "Unmount with: fusermount3 -u MOUNTPOINT\n";
+}

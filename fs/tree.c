@@ -1,0 +1,701 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tree.h"
+
+#include <string.h>
+
+#include "folder.h"
+
+/* One of both, or neither: whoever had the slot is gone. */
+typedef struct {
+  FsFolder *folder;
+  FsVm *vm;
+} FsSlot;
+
+struct FsTree {
+  GMutex lock;       /* level 1: all below */
+  GArray *slots;     /* (FsSlot) */
+  GHashTable *by_id; /* VM id (of the record's) -> FsVm */
+  char *source;
+  GPtrArray *unsettled; /* (const VixExtVM); NULL once settled */
+};
+
+/* ---- the table ---- */
+
+FsTree *
+fs_tree_new (const char *source)
+{
+  FsTree *self = g_new0 (FsTree, 1);
+  FsSlot root = { fs_folder_new (0, 0, "", "", fs_identity_text ("")), NULL };
+
+  g_mutex_init (&self->lock);
+  self->source = g_strdup (source);
+  self->slots = g_array_new (FALSE, TRUE, sizeof (FsSlot));
+  g_array_append_val (self->slots, root);
+  self->by_id = g_hash_table_new (g_str_hash, g_str_equal);
+  self->unsettled
+    = g_ptr_array_new_with_free_func ((GDestroyNotify)VixExt_UnrefVM);
+  return self;
+}
+
+void
+fs_tree_free (FsTree *self)
+{
+  guint i;
+
+  if (self == NULL)
+    return;
+  for (i = 0; i < self->slots->len; i++) {
+    FsSlot *slot = &g_array_index (self->slots, FsSlot, i);
+
+    fs_folder_free (slot->folder);
+    fs_vm_free (slot->vm);
+  }
+  g_array_unref (self->slots);
+  g_hash_table_unref (self->by_id);
+  if (self->unsettled != NULL)
+    g_ptr_array_unref (self->unsettled);
+  g_mutex_clear (&self->lock);
+  g_free (self->source);
+  g_free (self);
+}
+
+static FsFolder *
+get_folder (FsTree *self, guint32 slot)
+{
+  if (slot >= self->slots->len)
+    return NULL;
+  return g_array_index (self->slots, FsSlot, slot).folder;
+}
+
+static FsVm *
+get_vm (FsTree *self, guint32 slot)
+{
+  if (slot >= self->slots->len)
+    return NULL;
+  return g_array_index (self->slots, FsSlot, slot).vm;
+}
+
+/* ---- nodes ---- */
+
+static void
+resolve_folder (const FsFolder *folder, FsNode *node)
+{
+  node->identity = folder->identity;
+  node->version = folder->version;
+  node->folder = folder->parent;
+  node->children = folder->children->len;
+  node->changed = folder->changed;
+}
+
+static gboolean
+resolve_vm (const FsVm *vm, FsNode *node)
+{
+  if (node->id.snapshot != 0) {
+    const FsVmSnapshot *snapshot = fs_vm_find_slot (vm, node->id.snapshot);
+
+    if (snapshot == NULL)
+      return FALSE;
+    node->snapshot = fs_record_snapshot (vm->record, snapshot->id);
+    node->generation = snapshot->generation;
+  }
+  if (node->id.kind == FS_KIND_FILE) {
+    const FsVmFile *file = fs_vm_file_at (vm, node->id.index);
+
+    if (file == NULL)
+      return FALSE;
+    node->generation = file->generation;
+  }
+  node->vm = VixExt_RefVM (vm->record);
+  node->identity = vm->identity;
+  node->version = vm->version;
+  node->alias = vm->alias & FS_INDEX_MAX;
+  node->folder = vm->folder;
+  node->marks = vm->marks;
+  return TRUE;
+}
+
+/* Whether the parts of a node id go together. */
+static gboolean
+id_is_coherent (FsNodeId id)
+{
+  if (id.kind >= FS_KIND_CONTROL)
+    return id.slot == 0 && id.snapshot == 0;
+  if (id.kind >= FS_KIND_SNAPSHOT)
+    return id.snapshot != 0;
+  return id.snapshot == 0;
+}
+
+static gboolean
+resolve_locked (FsTree *self, FsNode *node)
+{
+  const FsFolder *folder = get_folder (self, node->id.slot);
+  const FsVm *vm = get_vm (self, node->id.slot);
+
+  if (node->id.kind == FS_KIND_FOLDER || node->id.kind >= FS_KIND_CONTROL) {
+    if (folder != NULL)
+      resolve_folder (folder, node);
+    return folder != NULL;
+  }
+  return vm != NULL && resolve_vm (vm, node);
+}
+
+gboolean
+fs_tree_resolve (FsTree *self, guint64 node, FsNode *ret_node)
+{
+  FsNode found = { .node = node };
+  gboolean there;
+
+  if (!fs_node_unpack (node, &found.id) || !id_is_coherent (found.id))
+    return FALSE;
+  g_mutex_lock (&self->lock);
+  there = resolve_locked (self, &found);
+  g_mutex_unlock (&self->lock);
+  if (there)
+    *ret_node = found;
+  return there;
+}
+
+void
+fs_node_clear (FsNode *node)
+{
+  g_clear_pointer (&node->vm, VixExt_UnrefVM);
+  node->snapshot = NULL;
+}
+
+/* ---- what directories hold ---- */
+
+static FsNodeId
+child_id (FsTree *self, guint32 slot)
+{
+  gboolean is_vm = get_vm (self, slot) != NULL;
+
+  return (FsNodeId){ slot, 0, is_vm ? FS_KIND_VM : FS_KIND_FOLDER,
+                     is_vm ? 0 : 1 };
+}
+
+gboolean
+fs_tree_find_child (FsTree *self, guint32 slot, const char *name,
+                    FsNodeId *ret_id)
+{
+  const FsFolder *folder;
+  gpointer child = NULL;
+
+  g_mutex_lock (&self->lock);
+  folder = get_folder (self, slot);
+  if (folder != NULL)
+    child = g_hash_table_lookup (folder->by_name, name);
+  if (child != NULL)
+    *ret_id = child_id (self, GPOINTER_TO_UINT (child));
+  g_mutex_unlock (&self->lock);
+  return child != NULL;
+}
+
+guint32
+fs_tree_find_snapshot (FsTree *self, guint32 slot, const char *name)
+{
+  const FsVmSnapshot *snapshot = NULL;
+  const FsVm *vm;
+  guint32 found = 0;
+
+  g_mutex_lock (&self->lock);
+  vm = get_vm (self, slot);
+  if (vm != NULL)
+    snapshot = fs_vm_find_name (vm, name);
+  if (snapshot != NULL)
+    found = snapshot->slot;
+  g_mutex_unlock (&self->lock);
+  return found;
+}
+
+guint
+fs_tree_list_folder (FsTree *self, guint32 slot, guint32 after,
+                     FsChild *children, guint max)
+{
+  const FsFolder *folder;
+  guint count = 0;
+  guint i;
+
+  g_mutex_lock (&self->lock);
+  folder = get_folder (self, slot);
+  for (i = folder != NULL ? fs_folder_position (folder, after) : 0;
+       folder != NULL && i < folder->children->len && count < max; i++) {
+    guint32 child = g_array_index (folder->children, guint32, i);
+    const FsVm *vm = get_vm (self, child);
+
+    children[count].id = child_id (self, child);
+    children[count++].name
+      = g_strdup (vm != NULL ? vm->name : get_folder (self, child)->name);
+  }
+  g_mutex_unlock (&self->lock);
+  return count;
+}
+
+guint
+fs_tree_list_snapshots (FsTree *self, guint32 slot, guint32 after,
+                        guint32 alias, FsChild *children, guint max)
+{
+  const FsVm *vm;
+  guint count = 0;
+  guint i;
+
+  g_mutex_lock (&self->lock);
+  vm = get_vm (self, slot);
+  for (i = vm != NULL ? fs_vm_position (vm, after) : 0;
+       vm != NULL && i < vm->snapshots->len && count < max; i++) {
+    const FsVmSnapshot *snapshot
+      = &g_array_index (vm->snapshots, FsVmSnapshot, i);
+
+    children[count].id
+      = (FsNodeId){ slot, snapshot->slot, FS_KIND_SNAPSHOT, alias };
+    children[count++].name = fs_vm_snapshot_name (vm, snapshot);
+  }
+  g_mutex_unlock (&self->lock);
+  return count;
+}
+
+char *
+fs_tree_snapshot_name (FsTree *self, guint32 slot, gint64 id)
+{
+  const FsVmSnapshot *snapshot;
+  const FsVm *vm;
+  char *name = NULL;
+
+  g_mutex_lock (&self->lock);
+  vm = get_vm (self, slot);
+  snapshot = vm != NULL ? fs_vm_find_id (vm, id) : NULL;
+  if (snapshot != NULL)
+    name = fs_vm_snapshot_name (vm, snapshot);
+  g_mutex_unlock (&self->lock);
+  return name;
+}
+
+guint32
+fs_tree_snapshot_slot (FsTree *self, guint32 slot, gint64 id)
+{
+  const FsVmSnapshot *snapshot;
+  const FsVm *vm;
+  guint32 found;
+
+  g_mutex_lock (&self->lock);
+  vm = get_vm (self, slot);
+  snapshot = vm != NULL ? fs_vm_find_id (vm, id) : NULL;
+  found = snapshot != NULL ? snapshot->slot : 0;
+  g_mutex_unlock (&self->lock);
+  return found;
+}
+
+char *
+fs_tree_path (FsTree *self, guint32 slot)
+{
+  g_autoptr (GPtrArray) parts = g_ptr_array_new ();
+  GString *path = NULL;
+  const FsFolder *folder;
+  const FsVm *vm;
+  guint i;
+
+  g_mutex_lock (&self->lock);
+  vm = get_vm (self, slot);
+  folder = vm != NULL ? get_folder (self, vm->folder) : get_folder (self, slot);
+  if (vm != NULL)
+    g_ptr_array_add (parts, vm->name);
+  for (; folder != NULL && folder->slot != 0;
+       folder = get_folder (self, folder->parent))
+    g_ptr_array_add (parts, folder->name);
+  if (folder != NULL)
+    path = g_string_new (NULL);
+  for (i = parts->len; path != NULL && i-- > 0;)
+    g_string_append_printf (path, "%s%s", path->len > 0 ? "/" : "",
+                            (const char *)parts->pdata[i]);
+  g_mutex_unlock (&self->lock);
+  return path != NULL ? g_string_free (path, FALSE) : NULL;
+}
+
+/* ---- files ---- */
+
+GArray *
+fs_tree_file_slots (FsTree *self, guint32 slot, GPtrArray *names)
+{
+  g_autoptr (GHashTable) set = g_hash_table_new (g_str_hash, g_str_equal);
+  GArray *slots = NULL;
+  FsVm *vm;
+  guint i;
+
+  for (i = 0; i < names->len; i++)
+    g_hash_table_add (set, names->pdata[i]);
+  g_mutex_lock (&self->lock);
+  vm = get_vm (self, slot);
+  if (vm != NULL) {
+    slots = g_array_sized_new (FALSE, TRUE, sizeof (FsFileSlot), names->len);
+    fs_vm_prune_files (vm, set);
+    for (i = 0; i < names->len; i++) {
+      const FsVmFile *file = fs_vm_file (vm, names->pdata[i]);
+      FsFileSlot got = { file != NULL ? file->slot : 0,
+                         file != NULL ? file->generation : 0 };
+
+      g_array_append_val (slots, got);
+    }
+  }
+  g_mutex_unlock (&self->lock);
+  return slots;
+}
+
+char *
+fs_tree_file_name (FsTree *self, guint32 slot, guint32 file)
+{
+  const FsVmFile *found;
+  const FsVm *vm;
+  char *name;
+
+  g_mutex_lock (&self->lock);
+  vm = get_vm (self, slot);
+  found = vm != NULL ? fs_vm_file_at (vm, file) : NULL;
+  name = found != NULL ? g_strdup (found->name) : NULL;
+  g_mutex_unlock (&self->lock);
+  return name;
+}
+
+/* ---- what users set ---- */
+
+void
+fs_tree_set_mark (FsTree *self, guint32 slot, FsKindId mark, gint64 since,
+                  FsStale *stale)
+{
+  FsVm *vm;
+
+  g_mutex_lock (&self->lock);
+  vm = get_vm (self, slot);
+  if (vm != NULL) {
+    if (mark == FS_KIND_MARK_MEMORY)
+      vm->marks.memory = since;
+    else
+      vm->marks.quiesce = since;
+    vm->version++;
+    fs_vm_collect_snapshots (vm, stale);
+  }
+  g_mutex_unlock (&self->lock);
+}
+
+char *
+fs_tree_get_description (FsTree *self, guint32 slot)
+{
+  const FsVm *vm;
+  char *text;
+
+  g_mutex_lock (&self->lock);
+  vm = get_vm (self, slot);
+  text = vm != NULL ? g_strdup (vm->description) : NULL;
+  g_mutex_unlock (&self->lock);
+  return text;
+}
+
+void
+fs_tree_set_description (FsTree *self, guint32 slot, const char *text)
+{
+  FsVm *vm;
+
+  g_mutex_lock (&self->lock);
+  vm = get_vm (self, slot);
+  if (vm != NULL) {
+    g_free (vm->description);
+    vm->description = g_strdup (text);
+  }
+  g_mutex_unlock (&self->lock);
+}
+
+char *
+fs_tree_get_error (FsTree *self, guint32 slot)
+{
+  const FsVm *vm;
+  char *text;
+
+  g_mutex_lock (&self->lock);
+  vm = get_vm (self, slot);
+  text = vm != NULL ? g_strdup (vm->error) : NULL;
+  g_mutex_unlock (&self->lock);
+  return text;
+}
+
+void
+fs_tree_set_error (FsTree *self, guint32 slot, const char *text)
+{
+  FsVm *vm;
+
+  g_mutex_lock (&self->lock);
+  vm = get_vm (self, slot);
+  if (vm != NULL) {
+    g_free (vm->error);
+    vm->error = g_strdup (text);
+  }
+  g_mutex_unlock (&self->lock);
+}
+
+/* ---- changes ---- */
+
+const VixExtVM *
+fs_tree_get_record (FsTree *self, const char *id, guint32 *ret_slot)
+{
+  const VixExtVM *record = NULL;
+  const FsVm *vm;
+
+  g_mutex_lock (&self->lock);
+  vm = g_hash_table_lookup (self->by_id, id);
+  if (vm != NULL) {
+    record = VixExt_RefVM (vm->record);
+    *ret_slot = vm->slot;
+  }
+  g_mutex_unlock (&self->lock);
+  return record;
+}
+
+gboolean
+fs_tree_find_record (FsTree *self, const char *id, guint32 *ret_slot)
+{
+  const VixExtVM *record = fs_tree_get_record (self, id, ret_slot);
+
+  VixExt_UnrefVM (record);
+  return record != NULL;
+}
+
+/* A slot for something new; 0 if there were too many. */
+static guint32
+new_slot (FsTree *self)
+{
+  FsSlot empty = { NULL, NULL };
+
+  if (self->slots->len > FS_SLOT_MAX)
+    return 0;
+  g_array_append_val (self->slots, empty);
+  return self->slots->len - 1;
+}
+
+/* The folder called @raw_name, made if it is not there yet. */
+static FsFolder *
+enter_folder (FsTree *self, FsFolder *parent, const char *raw_name,
+              FsStale *stale)
+{
+  gpointer known = g_hash_table_lookup (parent->by_raw, raw_name);
+  guint64 identity = fs_identity (parent->identity, FS_KIND_FOLDER, 0,
+                                  fs_identity_text (raw_name));
+  g_autofree char *id = g_strdup_printf ("%08x", (guint)identity);
+  g_autofree char *name = NULL;
+  FsFolder *folder;
+  guint32 slot;
+
+  if (known != NULL)
+    return get_folder (self, GPOINTER_TO_UINT (known));
+  slot = new_slot (self);
+  if (slot == 0)
+    return NULL;
+  name = fs_folder_free_name (parent, raw_name, id);
+  folder = fs_folder_new (slot, parent->slot, name, raw_name, identity);
+  g_array_index (self->slots, FsSlot, slot).folder = folder;
+  g_hash_table_insert (parent->by_raw, folder->raw_name,
+                       GUINT_TO_POINTER (slot));
+  fs_folder_add_child (parent, folder->name, slot, stale);
+  return folder;
+}
+
+/* Removes folders that hold nothing, from @slot upwards. */
+static void
+leave_folder (FsTree *self, guint32 slot, FsStale *stale)
+{
+  while (slot != 0) {
+    FsFolder *folder = get_folder (self, slot);
+    FsFolder *parent = get_folder (self, folder->parent);
+
+    if (folder->children->len > 0)
+      return;
+    g_hash_table_remove (parent->by_raw, folder->raw_name);
+    fs_folder_remove_child (parent, folder->name, slot, stale);
+    g_array_index (self->slots, FsSlot, slot).folder = NULL;
+    slot = folder->parent;
+    fs_folder_free (folder);
+  }
+}
+
+/* Hash of the id, relative to the source: a moved directory stays the same. */
+static guint64
+vm_identity (const FsTree *self, const VixExtVM *vm)
+{
+  const char *id = vm->id;
+  gsize len = strlen (self->source);
+
+  if (len > 0 && strncmp (id, self->source, len) == 0 && id[len] == '/')
+    id += len + 1;
+  return fs_identity_text (id);
+}
+
+static FsVm *
+add_vm (FsTree *self, const VixExtVM *record, FsStale *stale)
+{
+  FsFolder *folder = get_folder (self, 0);
+  const char *const *part = record->path;
+  g_autofree char *id = fs_folder_child_id (record->id);
+  g_autofree char *name = NULL;
+  guint32 slot;
+  FsVm *vm;
+
+  for (; folder != NULL && part[1] != NULL; part++)
+    folder = enter_folder (self, folder, *part, stale);
+  slot = folder != NULL ? new_slot (self) : 0;
+  if (slot == 0)
+    return NULL;
+  name = fs_folder_free_name (folder, *part, id);
+  vm = fs_vm_new (slot, folder->slot, name, vm_identity (self, record));
+  fs_vm_update (vm, record, stale);
+  g_array_index (self->slots, FsSlot, slot).vm = vm;
+  g_hash_table_insert (self->by_id, (gpointer)vm->record->id, vm);
+  fs_folder_add_child (folder, vm->name, slot, stale);
+  return vm;
+}
+
+static void
+remove_vm (FsTree *self, FsVm *vm, FsStale *stale)
+{
+  g_hash_table_remove (self->by_id, vm->record->id);
+  fs_vm_collect_all (vm, stale);
+  fs_folder_remove_child (get_folder (self, vm->folder), vm->name, vm->slot,
+                          stale);
+  leave_folder (self, vm->folder, stale);
+  g_array_index (self->slots, FsSlot, vm->slot).vm = NULL;
+  fs_vm_free (vm);
+}
+
+/* The VM is somewhere else: what users set goes along. */
+static void
+move_vm (FsTree *self, FsVm *old, const VixExtVM *record, FsStale *stale)
+{
+  FsMarks marks = old->marks;
+  g_autofree char *description = g_steal_pointer (&old->description);
+  g_autofree char *error = g_steal_pointer (&old->error);
+  FsVm *vm;
+
+  remove_vm (self, old, stale);
+  vm = add_vm (self, record, stale);
+  if (vm == NULL)
+    return;
+  vm->marks = marks;
+  vm->description = g_steal_pointer (&description);
+  vm->error = g_steal_pointer (&error);
+}
+
+static void
+put_locked (FsTree *self, const VixExtVM *record, FsStale *stale)
+{
+  FsVm *vm = g_hash_table_lookup (self->by_id, record->id);
+
+  if (vm == NULL) {
+    add_vm (self, record, stale);
+  } else if (!g_strv_equal (vm->record->path, record->path)) {
+    move_vm (self, vm, record, stale);
+  } else {
+    /* The key is the record's. */
+    g_hash_table_remove (self->by_id, record->id);
+    fs_vm_update (vm, record, stale);
+    g_hash_table_insert (self->by_id, (gpointer)vm->record->id, vm);
+  }
+}
+
+void
+fs_tree_put (FsTree *self, const VixExtVM *vm, FsStale *stale)
+{
+  g_mutex_lock (&self->lock);
+  if (self->unsettled != NULL)
+    g_ptr_array_add (self->unsettled, (gpointer)VixExt_RefVM (vm));
+  else
+    put_locked (self, vm, stale);
+  g_mutex_unlock (&self->lock);
+}
+
+static int
+compare_ids (gconstpointer a, gconstpointer b)
+{
+  const VixExtVM *const *one = a;
+  const VixExtVM *const *two = b;
+
+  return strcmp ((*one)->id, (*two)->id);
+}
+
+void
+fs_tree_settle (FsTree *self)
+{
+  g_autoptr (FsStale) nobody = fs_stale_new ();
+  g_autoptr (GPtrArray) records = NULL;
+  guint i;
+
+  g_mutex_lock (&self->lock);
+  records = g_steal_pointer (&self->unsettled);
+  if (records != NULL)
+    g_ptr_array_sort (records, compare_ids);
+  for (i = 0; records != NULL && i < records->len; i++)
+    put_locked (self, records->pdata[i], nobody);
+  g_mutex_unlock (&self->lock);
+}
+
+static void
+remove_unsettled (FsTree *self, const char *id)
+{
+  guint i = 0;
+
+  while (i < self->unsettled->len) {
+    const VixExtVM *record = self->unsettled->pdata[i];
+
+    if (strcmp (record->id, id) == 0)
+      g_ptr_array_remove_index (self->unsettled, i);
+    else
+      i++;
+  }
+}
+
+void
+fs_tree_remove (FsTree *self, const VixExtVM *vm, FsStale *stale)
+{
+  FsVm *known;
+
+  g_mutex_lock (&self->lock);
+  known = g_hash_table_lookup (self->by_id, vm->id);
+  if (self->unsettled != NULL)
+    remove_unsettled (self, vm->id);
+  else if (known != NULL)
+    remove_vm (self, known, stale);
+  g_mutex_unlock (&self->lock);
+}
+
+void
+fs_tree_touch_files (FsTree *self, const VixExtVM *vm, FsStale *stale)
+{
+  FsVm *known;
+
+  g_mutex_lock (&self->lock);
+  known = g_hash_table_lookup (self->by_id, vm->id);
+  if (known != NULL) {
+    known->version++;
+    fs_vm_collect_all (known, stale);
+  }
+  g_mutex_unlock (&self->lock);
+}
+
+void
+fs_tree_switch_alias (FsTree *self, guint32 slot, guint32 alias, FsStale *stale)
+{
+  FsVm *vm;
+
+  g_mutex_lock (&self->lock);
+  vm = get_vm (self, slot);
+  if (vm != NULL && (vm->alias & FS_INDEX_MAX) == alias)
+    fs_vm_switch_alias (vm, stale);
+  g_mutex_unlock (&self->lock);
+}
+
+void
+fs_tree_collect_name (FsTree *self, guint32 slot, const char *shown,
+                      guint32 except, FsStale *stale)
+{
+  const FsVm *vm;
+
+  g_mutex_lock (&self->lock);
+  vm = get_vm (self, slot);
+  if (vm != NULL)
+    fs_vm_collect_name (vm, shown, except, stale);
+  g_mutex_unlock (&self->lock);
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * tree.h - the folders and VMs of a mount, by slot: the mount's only memory.
+ *
+ * Any thread. Everything here answers from memory; nothing is sent or called
+ * while the lock (level 1) is held. What comes back is copied or counted.
+ *
+ * Changes come from one thread at a time (the library delivers one event after
+ * the other) and fill an FsStale, which is to be sent once they return.
+ */
+#pragma once
+
+#include <glib.h>
+
+#include "node.h"
+#include "stale.h"
+#include "vix-ext.h"
+#include "vm.h"
+
+G_BEGIN_DECLS
+
+typedef struct FsTree FsTree;
+
+/* @source: what VM ids are relative to in inode numbers, or "". */
+FsTree *fs_tree_new (const char *source);
+void fs_tree_free (FsTree *self);
+
+/* ---- nodes ---- */
+
+/* What a node id stands for. To be cleared. */
+typedef struct {
+  guint64 node;
+  FsNodeId id;
+  const VixExtVM *vm;             /* a reference; NULL: folder, .vixfs */
+  const VixExtSnapshot *snapshot; /* of @vm; NULL */
+  guint64 identity;               /* of the VM or folder */
+  guint32 generation;
+  guint32 version;
+  guint32 alias;  /* that "snapshots" and "current" have now */
+  guint32 folder; /* slot of the folder of a VM; of a folder: its parent */
+  guint children; /* of a folder */
+  gint64 changed; /* of a folder: seconds since 1970 */
+  FsMarks marks;
+} FsNode;
+
+/* %FALSE if it is gone, or never was. */
+gboolean fs_tree_resolve (FsTree *self, guint64 node, FsNode *ret_node);
+void fs_node_clear (FsNode *node);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (FsNode, fs_node_clear)
+
+/* ---- what directories hold ---- */
+
+typedef struct {
+  FsNodeId id;
+  char *name;
+} FsChild;
+
+/* The subfolder or VM shown as @name in folder @slot. */
+gboolean fs_tree_find_child (FsTree *self, guint32 slot, const char *name,
+                             FsNodeId *ret_id);
+/* The slot of the snapshot shown as @name; 0 if there is none. */
+guint32 fs_tree_find_snapshot (FsTree *self, guint32 slot, const char *name);
+
+/* Up to @max children of slot @after and up, in slot order; returns how many.
+ * Names are the caller's. */
+guint fs_tree_list_folder (FsTree *self, guint32 slot, guint32 after,
+                           FsChild *children, guint max);
+guint fs_tree_list_snapshots (FsTree *self, guint32 slot, guint32 after,
+                              guint32 alias, FsChild *children, guint max);
+
+/* (transfer full) (nullable): what snapshot @id is shown as. */
+char *fs_tree_snapshot_name (FsTree *self, guint32 slot, gint64 id);
+/* The slot of snapshot @id, 0 if it is gone. */
+guint32 fs_tree_snapshot_slot (FsTree *self, guint32 slot, gint64 id);
+/* (transfer full) (nullable): "folder/web01", as shown. */
+char *fs_tree_path (FsTree *self, guint32 slot);
+
+/* ---- files ---- */
+
+/* Gives each of @names (char *) a slot and forgets those of others. Returns
+ * slots and generations in the order of @names; 0: no slot was left. %NULL if
+ * the VM is gone. */
+GArray *fs_tree_file_slots (FsTree *self, guint32 slot, GPtrArray *names);
+/* (transfer full) (nullable) */
+char *fs_tree_file_name (FsTree *self, guint32 slot, guint32 file);
+
+typedef struct {
+  guint16 slot;
+  guint16 generation;
+} FsFileSlot;
+
+/* ---- what users set ---- */
+
+/* @mark: FS_KIND_MARK_*; @since 0 removes it. */
+void fs_tree_set_mark (FsTree *self, guint32 slot, FsKindId mark, gint64 since,
+                       FsStale *stale);
+/* (transfer full) (nullable) */
+char *fs_tree_get_description (FsTree *self, guint32 slot);
+void fs_tree_set_description (FsTree *self, guint32 slot, const char *text);
+char *fs_tree_get_error (FsTree *self, guint32 slot);
+void fs_tree_set_error (FsTree *self, guint32 slot, const char *text);
+
+/* ---- changes ---- */
+
+/* (transfer full) (nullable): the record of VM @id, and its slot. */
+const VixExtVM *fs_tree_get_record (FsTree *self, const char *id,
+                                    guint32 *ret_slot);
+/* The same, without the record. */
+gboolean fs_tree_find_record (FsTree *self, const char *id, guint32 *ret_slot);
+
+/* Adds or replaces a VM. What comes before fs_tree_settle() is only kept. */
+void fs_tree_put (FsTree *self, const VixExtVM *vm, FsStale *stale);
+void fs_tree_remove (FsTree *self, const VixExtVM *vm, FsStale *stale);
+void fs_tree_touch_files (FsTree *self, const VixExtVM *vm, FsStale *stale);
+/* The first inventory is complete: names are given, lowest id first. */
+void fs_tree_settle (FsTree *self);
+
+/* "snapshots" and "current" of the VM get a new node id, unless @alias is
+ * no longer theirs: then nothing is in the way. */
+void fs_tree_switch_alias (FsTree *self, guint32 slot, guint32 alias,
+                           FsStale *stale);
+
+/* See fs_vm_collect_name(). */
+void fs_tree_collect_name (FsTree *self, guint32 slot, const char *shown,
+                           guint32 except, FsStale *stale);
+
+G_END_DECLS

@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vm.h"
+
+#include <string.h>
+
+#include "name.h"
+
+static void
+file_clear (gpointer data)
+{
+  FsVmFile *file = data;
+
+  g_free (file->name);
+}
+
+FsVm *
+fs_vm_new (guint32 slot, guint32 folder, const char *name, guint64 identity)
+{
+  FsVm *self = g_new0 (FsVm, 1);
+
+  self->slot = slot;
+  self->folder = folder;
+  self->name = g_strdup (name);
+  self->identity = identity;
+  self->snapshots = g_array_new (FALSE, FALSE, sizeof (FsVmSnapshot));
+  self->snapshot_slots.next = 1;
+  self->file_slots.next = 1;
+  return self;
+}
+
+void
+fs_vm_free (FsVm *self)
+{
+  if (self == NULL)
+    return;
+  VixExt_UnrefVM (self->record);
+  g_free (self->name);
+  g_free (self->description);
+  g_free (self->error);
+  g_array_unref (self->snapshots);
+  if (self->files != NULL)
+    g_array_unref (self->files);
+  g_free (self);
+}
+
+/* ---- slots ---- */
+
+/* 0 if @used of the @max slots are all there are. */
+static guint32
+next_slot (FsSlotCounter *counter, guint32 max, guint used,
+           gboolean (*is_used) (const FsVm *, guint32), const FsVm *vm)
+{
+  guint32 slot;
+
+  if (used >= max)
+    return 0;
+  do {
+    if (counter->next > max) {
+      counter->next = 1;
+      counter->generation++;
+    }
+    slot = counter->next++;
+  } while (counter->generation > 0 && is_used (vm, slot));
+  return slot;
+}
+
+guint
+fs_vm_position (const FsVm *self, guint32 slot)
+{
+  guint low = 0;
+  guint high = self->snapshots->len;
+
+  while (low < high) {
+    guint middle = low + (high - low) / 2;
+
+    if (g_array_index (self->snapshots, FsVmSnapshot, middle).slot < slot)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+const FsVmSnapshot *
+fs_vm_find_slot (const FsVm *self, guint32 slot)
+{
+  guint at = fs_vm_position (self, slot);
+  const FsVmSnapshot *found;
+
+  if (at == self->snapshots->len)
+    return NULL;
+  found = &g_array_index (self->snapshots, FsVmSnapshot, at);
+  return found->slot == slot ? found : NULL;
+}
+
+static gboolean
+snapshot_slot_is_used (const FsVm *self, guint32 slot)
+{
+  return fs_vm_find_slot (self, slot) != NULL;
+}
+
+const FsVmSnapshot *
+fs_vm_find_id (const FsVm *self, gint64 id)
+{
+  guint i;
+
+  for (i = 0; i < self->snapshots->len; i++) {
+    const FsVmSnapshot *snapshot
+      = &g_array_index (self->snapshots, FsVmSnapshot, i);
+
+    if (snapshot->id == id)
+      return snapshot;
+  }
+  return NULL;
+}
+
+/* ---- shown names ---- */
+
+const VixExtSnapshot *
+fs_record_snapshot (const VixExtVM *record, gint64 id)
+{
+  gsize low = 0;
+  gsize high = record->numSnapshots;
+
+  while (low < high) {
+    gsize middle = low + (high - low) / 2;
+
+    if (record->snapshots[middle].id == id)
+      return &record->snapshots[middle];
+    if (record->snapshots[middle].id < id)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return NULL;
+}
+
+static char *
+shown_name (const VixExtSnapshot *snapshot, guint variant)
+{
+  char id[24];
+
+  g_snprintf (id, sizeof id, "%" G_GINT64_FORMAT, (gint64)snapshot->id);
+  return fs_name_shown (snapshot->name, id, variant);
+}
+
+char *
+fs_vm_snapshot_name (const FsVm *self, const FsVmSnapshot *snapshot)
+{
+  return shown_name (fs_record_snapshot (self->record, snapshot->id),
+                     snapshot->variant);
+}
+
+const FsVmSnapshot *
+fs_vm_find_name (const FsVm *self, const char *shown)
+{
+  guint i;
+
+  for (i = 0; i < self->snapshots->len; i++) {
+    const FsVmSnapshot *snapshot
+      = &g_array_index (self->snapshots, FsVmSnapshot, i);
+    g_autofree char *name = fs_vm_snapshot_name (self, snapshot);
+
+    if (strcmp (name, shown) == 0)
+      return snapshot;
+  }
+  return NULL;
+}
+
+/* The first variant that is not in @taken, where it then is. */
+static guint16
+choose_variant (const VixExtSnapshot *snapshot, GHashTable *taken)
+{
+  guint variant = 0;
+
+  while (variant < G_MAXUINT16) {
+    g_autofree char *shown = shown_name (snapshot, variant);
+
+    if (g_hash_table_add (taken, g_steal_pointer (&shown)))
+      break;
+    variant++;
+  }
+  return (guint16)variant;
+}
+
+/* ---- a new record ---- */
+
+/* Drops what is gone or renamed from the list; returns the shown names of the
+ * rest. */
+static GHashTable *
+drop_changed (FsVm *self, const VixExtVM *record, GArray *renamed,
+              FsStale *stale)
+{
+  GHashTable *taken
+    = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  guint i = 0;
+
+  while (i < self->snapshots->len) {
+    const FsVmSnapshot *old = &g_array_index (self->snapshots, FsVmSnapshot, i);
+    const VixExtSnapshot *now = fs_record_snapshot (record, old->id);
+    g_autofree char *shown = fs_vm_snapshot_name (self, old);
+
+    if (now != NULL
+        && strcmp (now->name, fs_record_snapshot (self->record, old->id)->name)
+             == 0) {
+      g_hash_table_add (taken, g_steal_pointer (&shown));
+      i++;
+      continue;
+    }
+    fs_vm_collect_name (self, shown, G_MAXUINT32, stale);
+    if (now != NULL)
+      g_array_append_val (renamed, *old);
+    g_array_remove_index (self->snapshots, i);
+  }
+  return taken;
+}
+
+static void
+insert_snapshot (FsVm *self, FsVmSnapshot snapshot)
+{
+  g_array_insert_val (self->snapshots, fs_vm_position (self, snapshot.slot),
+                      snapshot);
+}
+
+static void
+add_new (FsVm *self, const VixExtVM *record, GHashTable *known,
+         GHashTable *taken)
+{
+  gsize i;
+
+  for (i = 0; i < record->numSnapshots; i++) {
+    const VixExtSnapshot *from = &record->snapshots[i];
+    FsVmSnapshot snapshot = { .id = from->id };
+
+    if (g_hash_table_contains (known, &from->id))
+      continue;
+    snapshot.slot
+      = next_slot (&self->snapshot_slots, FS_SNAPSHOT_SLOT_MAX,
+                   self->snapshots->len, snapshot_slot_is_used, self);
+    if (snapshot.slot == 0)
+      return;
+    snapshot.generation = self->snapshot_slots.generation;
+    snapshot.variant = choose_variant (from, taken);
+    insert_snapshot (self, snapshot);
+  }
+}
+
+static GHashTable *
+known_ids (const FsVm *self)
+{
+  GHashTable *known
+    = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+  guint i;
+
+  for (i = 0; i < self->snapshots->len; i++)
+    g_hash_table_add (
+      known, g_memdup2 (&g_array_index (self->snapshots, FsVmSnapshot, i).id,
+                        sizeof (gint64)));
+  return known;
+}
+
+/* "parent" is there or not as there is a parent. */
+static void
+collect_lost_parents (const FsVm *self, const VixExtVM *record, FsStale *stale)
+{
+  guint i;
+  guint a;
+
+  for (i = 0; i < self->snapshots->len; i++) {
+    const FsVmSnapshot *at = &g_array_index (self->snapshots, FsVmSnapshot, i);
+    const VixExtSnapshot *old = fs_record_snapshot (self->record, at->id);
+    const VixExtSnapshot *now = fs_record_snapshot (record, at->id);
+
+    if (now == NULL || old->parent == 0 || now->parent != 0)
+      continue;
+    for (a = 0; a < FS_ALIASES_KEPT && a <= self->alias; a++)
+      fs_stale_add_entry (stale,
+                          fs_vm_node (self, at->slot, FS_KIND_SNAPSHOT,
+                                      (self->alias - a) & FS_INDEX_MAX),
+                          "parent");
+  }
+}
+
+void
+fs_vm_update (FsVm *self, const VixExtVM *record, FsStale *stale)
+{
+  g_autoptr (GArray) renamed
+    = g_array_new (FALSE, FALSE, sizeof (FsVmSnapshot));
+  g_autoptr (GHashTable) taken = NULL;
+  g_autoptr (GHashTable) known = NULL;
+  const VixExtVM *old = self->record;
+  guint i;
+
+  /* What is gone is asked for once more, too: somebody may have it open. */
+  if (old != NULL) {
+    fs_vm_collect_all (self, stale);
+    collect_lost_parents (self, record, stale);
+  }
+  taken = drop_changed (self, record, renamed, stale);
+  self->record = VixExt_RefVM (record);
+  VixExt_UnrefVM (old);
+  for (i = 0; i < renamed->len; i++) {
+    FsVmSnapshot *snapshot = &g_array_index (renamed, FsVmSnapshot, i);
+
+    snapshot->variant
+      = choose_variant (fs_record_snapshot (record, snapshot->id), taken);
+    insert_snapshot (self, *snapshot);
+  }
+  known = known_ids (self);
+  if (record->numSnapshots > g_hash_table_size (known))
+    add_new (self, record, known, taken);
+  self->version++;
+}
+
+/* ---- files ---- */
+
+static guint
+position_of_file (const FsVm *self, const char *name, gboolean *ret_found)
+{
+  guint low = 0;
+  guint high = self->files->len;
+
+  *ret_found = FALSE;
+  while (low < high) {
+    guint middle = low + (high - low) / 2;
+    int order
+      = strcmp (g_array_index (self->files, FsVmFile, middle).name, name);
+
+    if (order == 0) {
+      *ret_found = TRUE;
+      return middle;
+    }
+    if (order < 0)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+const FsVmFile *
+fs_vm_file_at (const FsVm *self, guint32 slot)
+{
+  guint i;
+
+  for (i = 0; self->files != NULL && i < self->files->len; i++) {
+    const FsVmFile *file = &g_array_index (self->files, FsVmFile, i);
+
+    if (file->slot == slot)
+      return file;
+  }
+  return NULL;
+}
+
+static gboolean
+file_slot_is_used (const FsVm *self, guint32 slot)
+{
+  return fs_vm_file_at (self, slot) != NULL;
+}
+
+const FsVmFile *
+fs_vm_file (FsVm *self, const char *name)
+{
+  FsVmFile file = { 0 };
+  gboolean found;
+  guint at;
+
+  if (self->files == NULL) {
+    self->files = g_array_new (FALSE, FALSE, sizeof (FsVmFile));
+    g_array_set_clear_func (self->files, file_clear);
+  }
+  at = position_of_file (self, name, &found);
+  if (!found) {
+    file.slot = (guint16)next_slot (&self->file_slots, FS_INDEX_MAX,
+                                    self->files->len, file_slot_is_used, self);
+    if (file.slot == 0)
+      return NULL;
+    file.generation = self->file_slots.generation;
+    file.name = g_strdup (name);
+    g_array_insert_val (self->files, at, file);
+  }
+  return &g_array_index (self->files, FsVmFile, at);
+}
+
+void
+fs_vm_prune_files (FsVm *self, GHashTable *names)
+{
+  guint i = 0;
+
+  while (self->files != NULL && i < self->files->len) {
+    const FsVmFile *file = &g_array_index (self->files, FsVmFile, i);
+
+    if (g_hash_table_contains (names, file->name))
+      i++;
+    else
+      g_array_remove_index (self->files, i);
+  }
+}
+
+/* ---- what the kernel may have ---- */
+
+guint64
+fs_vm_node (const FsVm *self, guint32 snapshot, FsKindId kind, guint32 index)
+{
+  return fs_node_pack ((FsNodeId){ self->slot, snapshot, kind, index });
+}
+
+static void
+collect_alias (const FsVm *self, guint32 alias, FsStale *stale)
+{
+  guint i;
+
+  fs_stale_add_node (stale, fs_vm_node (self, 0, FS_KIND_CURRENT, alias));
+  fs_stale_add_node (stale, fs_vm_node (self, 0, FS_KIND_SNAPSHOTS, alias));
+  for (i = 0; i < self->snapshots->len; i++) {
+    guint32 slot = g_array_index (self->snapshots, FsVmSnapshot, i).slot;
+
+    fs_stale_add_node (stale, fs_vm_node (self, slot, FS_KIND_SNAPSHOT, alias));
+    fs_stale_add_node (stale,
+                       fs_vm_node (self, slot, FS_KIND_DESCRIPTION, alias));
+    fs_stale_add_node (stale,
+                       fs_vm_node (self, slot, FS_KIND_SNAPSHOT_FILES, alias));
+  }
+}
+
+void
+fs_vm_collect_all (const FsVm *self, FsStale *stale)
+{
+  static const FsKindId of_vm[]
+    = { FS_KIND_VM, FS_KIND_VM_INFO, FS_KIND_VM_FILES, FS_KIND_TREE };
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (of_vm); i++)
+    fs_stale_add_node (stale, fs_vm_node (self, 0, of_vm[i], 0));
+  for (i = 0; i < self->snapshots->len; i++) {
+    guint32 slot = g_array_index (self->snapshots, FsVmSnapshot, i).slot;
+
+    fs_stale_add_node (stale,
+                       fs_vm_node (self, slot, FS_KIND_SNAPSHOT_INFO, 0));
+    fs_stale_add_node (stale, fs_vm_node (self, slot, FS_KIND_PARENT, 0));
+  }
+  for (i = 0; i < FS_ALIASES_KEPT && i <= self->alias; i++)
+    collect_alias (self, (self->alias - i) & FS_INDEX_MAX, stale);
+  for (i = 0; self->files != NULL && i < self->files->len; i++)
+    fs_stale_add_node (
+      stale, fs_vm_node (self, 0, FS_KIND_FILE,
+                         g_array_index (self->files, FsVmFile, i).slot));
+}
+
+void
+fs_vm_collect_snapshots (const FsVm *self, FsStale *stale)
+{
+  guint i;
+
+  for (i = 0; i < FS_ALIASES_KEPT && i <= self->alias; i++)
+    fs_stale_add_node (stale, fs_vm_node (self, 0, FS_KIND_SNAPSHOTS,
+                                          (self->alias - i) & FS_INDEX_MAX));
+}
+
+void
+fs_vm_collect_name (const FsVm *self, const char *shown, guint32 except,
+                    FsStale *stale)
+{
+  guint i;
+
+  for (i = 0; i < FS_ALIASES_KEPT && i <= self->alias; i++) {
+    guint32 alias = (self->alias - i) & FS_INDEX_MAX;
+
+    if (alias != except)
+      fs_stale_add_entry (stale, fs_vm_node (self, 0, FS_KIND_SNAPSHOTS, alias),
+                          shown);
+  }
+}
+
+void
+fs_vm_switch_alias (FsVm *self, FsStale *stale)
+{
+  guint64 directory = fs_vm_node (self, 0, FS_KIND_VM, 0);
+
+  self->alias++;
+  fs_stale_add_entry (stale, directory, "snapshots");
+  fs_stale_add_entry (stale, directory, "current");
+}

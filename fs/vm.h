@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vm.h - what a mount keeps of one VM beside its record: slots, shown names,
+ * aliases, markers.
+ *
+ * No lock of its own: tree.c guards it with its lock.
+ */
+#pragma once
+
+#include <glib.h>
+
+#include "node.h"
+#include "stale.h"
+#include "vix-ext.h"
+
+G_BEGIN_DECLS
+
+/* How many aliases of "snapshots" are told of changes, the newest first. */
+#define FS_ALIASES_KEPT 64
+
+/* A snapshot that is there. */
+typedef struct {
+  gint64 id;
+  guint32 slot;
+  guint16 variant; /* of its shown name, see fs_name_shown() */
+  guint16 generation;
+} FsVmSnapshot;
+
+/* A file that was listed. */
+typedef struct {
+  char *name;
+  guint16 slot;
+  guint16 generation;
+} FsVmFile;
+
+typedef struct {
+  guint32 next;       /* the next slot to give out */
+  guint16 generation; /* raised each time that slots ran out */
+} FsSlotCounter;
+
+/* The markers below "snapshots"; in seconds since 1970, 0: not there. */
+typedef struct {
+  gint64 memory;
+  gint64 quiesce;
+} FsMarks;
+
+typedef struct {
+  guint32 slot;
+  guint32 folder;         /* slot of the folder that it is in */
+  const VixExtVM *record; /* a reference */
+  char *name;             /* shown, unique in the folder */
+  guint64 identity;
+  guint32 version; /* raised with each change of what is below */
+  guint32 alias;   /* of "snapshots" and "current", now */
+  FsMarks marks;
+  char *description; /* that new snapshots get; NULL if not set */
+  char *error;       /* the last failure; NULL if there was none */
+
+  GArray *snapshots; /* (FsVmSnapshot) by ascending slot */
+  FsSlotCounter snapshot_slots;
+  GArray *files; /* (FsVmFile) by name; NULL until the first was listed */
+  FsSlotCounter file_slots;
+} FsVm;
+
+/* A VM without snapshots yet: fs_vm_update() comes next. */
+FsVm *fs_vm_new (guint32 slot, guint32 folder, const char *name,
+                 guint64 identity);
+void fs_vm_free (FsVm *self);
+
+/**
+ * fs_vm_update:
+ * @record: the new state; a reference is taken
+ * @stale: gets what the kernel may know otherwise
+ *
+ * Snapshots that are new get a slot, in ascending order of their ids; those
+ * that are gone lose theirs. A name once shown stays while the snapshot keeps
+ * its name on the host.
+ */
+void fs_vm_update (FsVm *self, const VixExtVM *record, FsStale *stale);
+
+/* The index in @self->snapshots of the first with @slot or above. */
+guint fs_vm_position (const FsVm *self, guint32 slot);
+
+/* (nullable): borrowed until the next update */
+const FsVmSnapshot *fs_vm_find_slot (const FsVm *self, guint32 slot);
+const FsVmSnapshot *fs_vm_find_id (const FsVm *self, gint64 id);
+const FsVmSnapshot *fs_vm_find_name (const FsVm *self, const char *shown);
+
+/* (transfer full): as what the snapshot is shown */
+char *fs_vm_snapshot_name (const FsVm *self, const FsVmSnapshot *snapshot);
+
+/* (nullable): borrowed from @record */
+const VixExtSnapshot *fs_record_snapshot (const VixExtVM *record, gint64 id);
+
+/* The slot of the file @name, a new one if it has none yet. */
+const FsVmFile *fs_vm_file (FsVm *self, const char *name);
+/* (nullable) */
+const FsVmFile *fs_vm_file_at (const FsVm *self, guint32 slot);
+/* Forgets the slots of files that are not in the set @names. */
+void fs_vm_prune_files (FsVm *self, GHashTable *names);
+
+/* Node id of something of this VM. */
+guint64 fs_vm_node (const FsVm *self, guint32 snapshot, FsKindId kind,
+                    guint32 index);
+
+/* What the kernel may have of a VM of which anything changed. */
+void fs_vm_collect_all (const FsVm *self, FsStale *stale);
+
+/* The listing of "snapshots" under every kept alias. */
+void fs_vm_collect_snapshots (const FsVm *self, FsStale *stale);
+
+/* The name @shown in all kept aliases of "snapshots" but @except (which may
+ * be none: any number over %FS_INDEX_MAX). */
+void fs_vm_collect_name (const FsVm *self, const char *shown, guint32 except,
+                         FsStale *stale);
+
+/* "snapshots" and "current" get a new node id. */
+void fs_vm_switch_alias (FsVm *self, FsStale *stale);
+
+G_END_DECLS

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * watch.h - what the library says of its host becomes the tree, what the
+ * kernel is told, and events.
+ */
+#pragma once
+
+#include "mount.h"
+
+G_BEGIN_DECLS
+
+/* A VixExtWatchProc; @data: FsMount. What it changed is what readers see, and
+ * what the kernel knows of nodes, when it returns. */
+void fs_watch_event (VixHandle host, int event, const VixExtVM *vm, void *data);
+
+G_END_DECLS

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Formats that qemu-img reads but does not write, from a writer of our own
+ * that QEMU confirms: alone, and as links of a chain.
+ */
+#include <string.h>
+
+#include "base/error.h"
+#include "disk-fixture.h"
+#include "image-writer.h"
+#include "mem-dir.h"
+
+typedef struct {
+  const char *name;
+  ImageFormat format;
+  const char *create_type;
+  const char *extent_type;
+  guint64 sectors;
+  guint32 grain;
+  guint32 per_table;
+  gboolean zeros;
+  gboolean sparse_tables;
+  gboolean embedded;
+} FormatCase;
+
+static const FormatCase cases[] = {
+  { "stream-export", IMAGE_STREAM, "streamOptimized", "SPARSE", 150001, 128,
+    512, FALSE, FALSE, TRUE },
+  { "stream-export-without-empty-tables", IMAGE_STREAM, "streamOptimized",
+    "SPARSE", 200000, 128, 512, FALSE, TRUE, TRUE },
+  { "cowd-grain-1", IMAGE_COWD, "vmfsSparse", "VMFSSPARSE", 20001, 1, 4096,
+    FALSE, FALSE, FALSE },
+  { "cowd-grain-8", IMAGE_COWD, "vmfsSparse", "VMFSSPARSE", 100003, 8, 4096,
+    FALSE, TRUE, FALSE },
+  { "sesparse", IMAGE_SESPARSE, "seSparse", "SESPARSE", 100005, 8, 4096, TRUE,
+    FALSE, FALSE },
+  { "sesparse-without-empty-tables", IMAGE_SESPARSE, "seSparse", "SESPARSE",
+    100005, 8, 4096, TRUE, TRUE, FALSE },
+  { "sparse-grain-16", IMAGE_SPARSE, "monolithicSparse", "SPARSE", 50001, 16,
+    512, TRUE, FALSE, TRUE },
+  { "sparse-grain-1024", IMAGE_SPARSE, "monolithicSparse", "SPARSE", 90001,
+    1024, 512, TRUE, FALSE, TRUE },
+};
+
+/* Writes a link with random content and changes the model by it. */
+static void
+write_link (DiskFixture *f, const FormatCase *c, const char *name,
+            const char *parent, GByteArray *model)
+{
+  guint64 n = image_count_grains (c->sectors, c->grain);
+  g_autofree guint8 *content = image_random_content (f->rand, c->sectors);
+  g_autofree guint8 *states = image_random_states (f->rand, n, c->zeros);
+  g_autofree char *data_name
+    = c->embedded ? g_strdup (name) : g_strconcat ("data-", name, NULL);
+  g_autofree char *text = image_descriptor (
+    parent != NULL ? 2 : 1, parent != NULL ? 1 : VMDK_NO_PARENT_CID, parent,
+    c->create_type, c->sectors, c->extent_type, data_name);
+  ImageSpec spec = { c->format,
+                     c->sectors,
+                     c->grain,
+                     c->per_table,
+                     content,
+                     states,
+                     c->embedded ? text : NULL,
+                     c->sparse_tables };
+  g_autoptr (MemDir) dir = mem_dir_new ();
+  g_autoptr (GByteArray) image = NULL;
+
+  /* A table or two without any grain. */
+  memset (states + n / 2, VMDK_UNALLOCATED, n / 2);
+  image = image_write (&spec);
+  mem_dir_set (dir, data_name, image->data, image->len);
+  if (!c->embedded)
+    mem_dir_set (dir, name, text, strlen (text));
+  mem_dir_save (dir, f->dir);
+  for (guint64 i = 0; i < n; i++) {
+    gsize at = i * c->grain * 512;
+    gsize len = MIN (c->grain * 512, model->len - at);
+
+    if (states[i] == VMDK_DATA)
+      memcpy (model->data + at, content + at, len);
+    if (states[i] == VMDK_ZERO)
+      memset (model->data + at, 0, len);
+  }
+}
+
+static void
+test_base (DiskFixture *f, gconstpointer data)
+{
+  const FormatCase *c = data;
+  g_autoptr (GByteArray) model = disk_model_new (c->sectors * 512);
+
+  write_link (f, c, "base.vmdk", NULL, model);
+  disk_assert_content (f, "base.vmdk", model);
+}
+
+static void
+test_in_chain (DiskFixture *f, gconstpointer data)
+{
+  const FormatCase *c = data;
+  g_autoptr (GByteArray) model = disk_model_new (c->sectors * 512);
+  g_autoptr (GByteArray) flat = NULL;
+  g_autoptr (MemDir) dir = mem_dir_new ();
+  g_autofree char *text
+    = image_descriptor (1, VMDK_NO_PARENT_CID, NULL, "monolithicFlat",
+                        c->sectors, "FLAT", "flat.vmdk");
+  g_autofree guint8 *content = image_random_content (f->rand, c->sectors);
+
+  memcpy (model->data, content, model->len);
+  mem_dir_set (dir, "flat.vmdk", content, model->len);
+  mem_dir_set (dir, "base.vmdk", text, strlen (text));
+  mem_dir_save (dir, f->dir);
+  if (c->format == IMAGE_STREAM) {
+    /* Cannot have a parent: is the base itself. */
+    memset (model->data, 0, model->len);
+    write_link (f, c, "delta.vmdk", NULL, model);
+  } else
+    write_link (f, c, "delta.vmdk", "base.vmdk", model);
+  disk_create_child (f, "delta.vmdk", "child.vmdk");
+  disk_write_random (f, "child.vmdk", model, 8);
+  disk_assert_content (f, "child.vmdk", model);
+}
+
+static void
+test_can_write (DiskFixture *f, gconstpointer data)
+{
+  const FormatCase *c = data;
+  g_autoptr (GByteArray) model = disk_model_new (c->sectors * 512);
+  g_autoptr (VmdkLink) link = NULL;
+  GError *error = NULL;
+
+  write_link (f, c, "base.vmdk", NULL, model);
+  link = disk_open_link (f, "base.vmdk", FALSE);
+  g_assert_cmpint (vmdk_link_can_write (link), ==, c->format == IMAGE_SPARSE);
+  g_clear_pointer (&link, vmdk_link_free);
+  link = vmdk_link_open (&f->resolver, NULL, "base.vmdk", VMDK_ROLE_DISK, TRUE,
+                         &error);
+  if (c->format == IMAGE_SPARSE)
+    g_assert_no_error (error);
+  else
+    disk_assert_error (error, VIX_E_DISK_NOTSUPPORTED, "base.vmdk");
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autofree char *base
+      = g_strconcat ("/vmdk/formats/base/", cases[i].name, NULL);
+    g_autofree char *chain
+      = g_strconcat ("/vmdk/formats/in-chain/", cases[i].name, NULL);
+    g_autofree char *write
+      = g_strconcat ("/vmdk/formats/can-write/", cases[i].name, NULL);
+
+    DISK_TEST (base, &cases[i], test_base);
+    DISK_TEST (chain, &cases[i], test_in_chain);
+    DISK_TEST (write, &cases[i], test_can_write);
+  }
+  return g_test_run ();
+}
