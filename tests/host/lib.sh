@@ -8,10 +8,15 @@ host_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 host_govmomi=/usr/share/gocode/src/github.com/vmware/govmomi/simulator
 host_names=()
 
+# host_go ARG...: the Go command, offline, with Debian's packages.
+host_go () {
+  GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS='' GOPROXY=off \
+    CGO_ENABLED=0 GOCACHE=${GOCACHE:-$host_bin/gocache} go "$@"
+}
+
 # host_build: makes $host_bin/hostsim and hostproxy unless they are newer than
 # their sources. HOST_BIN names a directory to keep them in between runs.
-host_build ()
-{
+host_build () {
   host_bin=${HOST_BIN:-$host_tmp/bin}
   mkdir -p "$host_bin"
   local part out
@@ -24,16 +29,13 @@ host_build ()
     (
       flock 9
       cd "$host_dir/$part" || exit 1
-      GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS='' GOPROXY=off CGO_ENABLED=0 \
-        GOCACHE=${GOCACHE:-$host_bin/gocache} go build -o "$out.part" . &&
-        mv "$out.part" "$out"
+      host_go build -o "$out.part" . && mv "$out.part" "$out"
     ) 9> "$host_bin/lock" || return 1
   done
 }
 
 # host_begin: call once. Ends the test with 77 where Go is not installed.
-host_begin ()
-{
+host_begin () {
   if ! command -v go > /dev/null || [ ! -d "$host_govmomi" ]; then
     echo "skipped: needs golang-go and golang-github-vmware-govmomi-dev"
     exit 77
@@ -46,8 +48,7 @@ host_begin ()
 }
 
 # host_end: stops what was started and removes the temporary directory.
-host_end ()
-{
+host_end () {
   local status=$? name
   for name in "${host_names[@]}"; do
     host_stop "$name"
@@ -58,8 +59,7 @@ host_end ()
 
 # host_launch NAME PROGRAM ARG...: starts it, waits for its ready file and
 # sets NAME_URL and so on from it.
-host_launch ()
-{
+host_launch () {
   local name=$1 program=$2 ready=$host_tmp/$1.ready word tries=0
   shift 2
   rm -f "$ready"
@@ -82,24 +82,21 @@ host_launch ()
 }
 
 # host_sim NAME OPTION...: starts a simulator.
-host_sim ()
-{
+host_sim () {
   local name=$1
   shift
   host_launch "$name" hostsim "$@"
 }
 
 # host_proxy NAME PORT OPTION...: starts a proxy in front of that port.
-host_proxy ()
-{
+host_proxy () {
   local name=$1 port=$2
   shift 2
   host_launch "$name" hostproxy -upstream "127.0.0.1:$port" "$@"
 }
 
 # host_stop NAME: ends it and waits. Only processes started here are touched.
-host_stop ()
-{
+host_stop () {
   local variable=$1_PID pid tries=0
   pid=${!variable:-}
   [ -n "$pid" ] || return 0
@@ -118,8 +115,7 @@ host_stop ()
 }
 
 # host_ctl CONTROL PATH KEY=VALUE...: one call of a control endpoint.
-host_ctl ()
-{
+host_ctl () {
   local control=$1 path=$2 arguments=() word
   shift 2
   for word in "$@"; do

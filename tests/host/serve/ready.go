@@ -3,6 +3,7 @@
 package serve
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -51,9 +52,24 @@ func Reply(out http.ResponseWriter, value interface{}, err error) {
 	if err != nil {
 		status, value = http.StatusBadRequest, map[string]string{"error": err.Error()}
 	}
+	text, err := JSON(value)
+	if err != nil {
+		status, text = http.StatusInternalServerError, []byte("{}\n")
+	}
 	out.Header().Set("Content-Type", "application/json")
 	out.WriteHeader(status)
-	encoder := json.NewEncoder(out)
+	_, _ = out.Write(text)
+}
+
+// JSON writes a value as people read it, with < and & as they are. What is
+// JSON already stays as it is.
+func JSON(value interface{}) ([]byte, error) {
+	if raw, ok := value.(json.RawMessage); ok {
+		return raw, nil
+	}
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(value)
+	err := encoder.Encode(value)
+	return text.Bytes(), err
 }

@@ -102,7 +102,7 @@ func (s *server) serveControl(out http.ResponseWriter, r *http.Request) {
 	value, err := f(o)
 	var text []byte
 	if err == nil {
-		text, err = json.Marshal(value) // while nothing changes
+		text, err = serve.JSON(value) // while nothing changes
 	}
 	s.w.mu.Unlock()
 	serve.Reply(out, json.RawMessage(text), err)
@@ -689,7 +689,7 @@ func controlFailClear(o *order) (interface{}, error) {
 func controlCounters(o *order) (interface{}, error) {
 	report := o.w.report()
 	if o.flag("reset") {
-		text, err := json.Marshal(report)
+		text, err := serve.JSON(report)
 		o.w.stats.reset()
 		return json.RawMessage(text), err
 	}
