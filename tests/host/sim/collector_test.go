@@ -324,3 +324,57 @@ func TestTenThousandVMs(t *testing.T) {
 		t.Errorf("too slow")
 	}
 }
+
+func TestOldHostsWaitWithoutLimit(t *testing.T) {
+	b := startIn(t, "-kind", "server2", "-vms", "150")
+	pc := b.collector()
+	folder := first(b.props("Datacenter:ha-datacenter", "vmFolder"), "val")
+	b.do("CreateFilter", pc, "<spec><propSet><type>VirtualMachine</type><pathSet>snapshot</pathSet></propSet><objectSet>"+
+		ref("obj", "Folder:"+folder)+`<skip>true</skip><selectSet xsi:type="TraversalSpec"><type>Folder</type><path>childEntity</path></selectSet>`+
+		"</objectSet></spec><partialUpdates>false</partialUpdates>")
+	answer := b.do("WaitForUpdates", pc, "<version></version>")
+	equal(t, "all at once", strings.Count(answer, "<kind>enter</kind>"), 150)
+	lacks(t, answer, "truncated")
+	version := first(answer, "version")
+	lacks(t, b.do("CheckForUpdates", pc, "<version>"+version+"</version>"), "<returnval>")
+	b.control("snapshot/create", "vm", "vm00007", "name", "x")
+	contains(t, b.do("CheckForUpdates", pc, "<version>"+version+"</version>"), "<name>x</name>")
+	answer = b.do("WaitForUpdates", pc, "<version>"+version+"</version>")
+	contains(t, answer, "<name>x</name>")
+	done := make(chan string, 1)
+	go func() {
+		waiting := newClient(t, b.s)
+		waiting.cookie = b.cookie
+		_, text, _ := waiting.try(soapCall("WaitForUpdates", pc, "<version>"+first(answer, "version")+"</version>"))
+		done <- text
+	}()
+	until(t, "the wait", func() bool { return b.control("counters")["waits"].(float64) == 1 })
+	b.do("CancelWaitForUpdates", pc, "")
+	contains(t, <-done, "RequestCanceledFault")
+}
+
+func TestUpdateDelay(t *testing.T) {
+	b := startIn(t, "-kind", "esx", "-vms", "1", "-update-delay", "400")
+	collector, _ := b.watch("snapshot")
+	_, _, version := b.load(collector)
+	before := time.Now()
+	b.control("snapshot/create", "vm", "vm00000", "name", "late")
+	set, _ := b.wait(collector, version, 20)
+	contains(t, set, "<name>late</name>")
+	if took := time.Since(before); took < 400*time.Millisecond {
+		t.Fatalf("told after %v", took)
+	}
+}
+
+func TestHostsAndDatastoresChange(t *testing.T) {
+	b := startIn(t, "-kind", "vcenter", "-vms", "1", "-hosts", "2")
+	vm := b.vm("vm00000")
+	before := first(b.props(vm, "runtime.host"), "val")
+	b.control("vm/set", "vm", "vm00000", "host", "DC0_C0_H1")
+	if after := first(b.props(vm, "runtime.host"), "val"); after == before || after == "" {
+		t.Fatalf("still on %s", after)
+	}
+	store := "Datastore:" + first(b.props(vm, "datastore"), "ManagedObjectReference")
+	b.control("datastore/set", "datastore", "LocalDS_0", "free", "1000", "capacity", "123456789012")
+	contains(t, b.props(store, "summary"), "<freeSpace>1000</freeSpace>", "<capacity>123456789012</capacity>")
+}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"math/rand"
 	"net"
 	"net/http"
 	"net/url"
@@ -18,7 +17,6 @@ import (
 	"time"
 
 	"../serve"
-	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -55,6 +53,7 @@ func init() {
 		"vm/unregister":   controlVMUnregister,
 		"vm/register":     controlVMRegister,
 		"vm/set":          controlVMSet,
+		"datastore/set":   controlDatastoreSet,
 		"folder/create":   controlFolderCreate,
 		"folder/rename":   controlFolderRename,
 		"folder/destroy":  controlFolderDestroy,
@@ -133,31 +132,6 @@ func (o *order) vm() (*vm, error) {
 	return v, nil
 }
 
-// snapshot takes id=N or snapshot=NAME; of equal names the oldest.
-func (o *order) snapshot() (*vm, *snapshot, error) {
-	v, err := o.vm()
-	if err != nil {
-		return nil, nil, err
-	}
-	id, err := o.number("id", 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	var best *snapshot
-	for _, s := range v.all() {
-		if id != 0 && int(s.id) == id {
-			return v, s, nil
-		}
-		if id == 0 && plainName(s.name) == o.q.Get("snapshot") && (best == nil || s.id < best.id) {
-			best = s
-		}
-	}
-	if best == nil {
-		return nil, nil, fmt.Errorf("no such snapshot of %s", v.name())
-	}
-	return v, best, nil
-}
-
 // task makes a change go the way of a client's call, with its duration.
 func (o *order) task(v *vm, kind, method string, work func() (types.AnyType, *fault)) (interface{}, error) {
 	if f := v.busyWith(); f != nil {
@@ -166,23 +140,6 @@ func (o *order) task(v *vm, kind, method string, work func() (types.AnyType, *fa
 	t := o.w.newTask(&spec{kind: kind, method: method, vm: v, entity: v.ref(),
 		user: "another", busy: true, work: work})
 	return map[string]string{"task": t.ref.Value}, nil
-}
-
-func describeSnapshot(s *snapshot) map[string]interface{} {
-	parent := int32(0)
-	if s.parent != nil {
-		parent = s.parent.id
-	}
-	var disks []string
-	for _, l := range s.heads {
-		disks = append(disks, l.file())
-	}
-	return map[string]interface{}{
-		"id": s.id, "moref": s.ref.Value, "name": plainName(s.name), "wire": s.name,
-		"description": s.description, "created": s.created, "state": s.state,
-		"quiesced": s.quiesced, "memory": s.memory, "parent": parent,
-		"current": s.vm.current == s, "disks": disks,
-	}
 }
 
 func describeVM(v *vm, full bool) map[string]interface{} {
@@ -227,342 +184,6 @@ func controlVM(o *order) (interface{}, error) {
 		return nil, err
 	}
 	return describeVM(v, true), nil
-}
-
-func controlCreate(o *order) (interface{}, error) {
-	v, err := o.vm()
-	if err != nil {
-		return nil, err
-	}
-	name, description := escapeName(o.q.Get("name")), o.q.Get("description")
-	memory, quiesce := o.flag("memory"), o.flag("quiesce")
-	if o.flag("task") {
-		return o.task(v, "create", "createSnapshot", func() (types.AnyType, *fault) {
-			return v.create(name, description, memory, quiesce).ref, nil
-		})
-	}
-	if f := v.busyWith(); f != nil {
-		return nil, errors.New(f.name())
-	}
-	return describeSnapshot(v.create(name, description, memory, quiesce)), nil
-}
-
-func controlRename(o *order) (interface{}, error) {
-	v, s, err := o.snapshot()
-	if err != nil {
-		return nil, err
-	}
-	var name, description *string
-	if o.q.Has("name") {
-		wire := escapeName(o.q.Get("name"))
-		name = &wire
-	}
-	if o.q.Has("description") {
-		text := o.q.Get("description")
-		description = &text
-	}
-	v.edit(s, name, description)
-	return describeSnapshot(s), nil
-}
-
-func controlRemove(o *order) (interface{}, error) {
-	v, s, err := o.snapshot()
-	if err != nil {
-		return nil, err
-	}
-	children := o.flag("children")
-	if o.flag("task") {
-		return o.task(v, "remove", "removeSnapshot", func() (types.AnyType, *fault) {
-			v.remove(s, children)
-			return nil, nil
-		})
-	}
-	if f := v.busyWith(); f != nil {
-		return nil, errors.New(f.name())
-	}
-	v.remove(s, children)
-	return describeVM(v, true), nil
-}
-
-func controlRevert(o *order) (interface{}, error) {
-	v, s, err := o.snapshot()
-	if err != nil {
-		return nil, err
-	}
-	suppress := o.flag("suppress")
-	if o.flag("task") {
-		return o.task(v, "revert", "revertToSnapshot", func() (types.AnyType, *fault) {
-			v.revert(s, suppress)
-			return nil, nil
-		})
-	}
-	if f := v.busyWith(); f != nil {
-		return nil, errors.New(f.name())
-	}
-	v.revert(s, suppress)
-	return describeVM(v, true), nil
-}
-
-func controlClear(o *order) (interface{}, error) {
-	v, err := o.vm()
-	if err != nil {
-		return nil, err
-	}
-	v.clear()
-	return describeVM(v, true), nil
-}
-
-func controlFill(o *order) (interface{}, error) {
-	v, err := o.vm()
-	if err != nil {
-		return nil, err
-	}
-	count, err := o.number("count", 1)
-	if err != nil {
-		return nil, err
-	}
-	depth, err := o.number("depth", 0)
-	if err != nil {
-		return nil, err
-	}
-	prefix := o.q.Get("name")
-	if prefix == "" {
-		prefix = "snap"
-	}
-	v.fill(count, depth, prefix)
-	return map[string]int{"snapshots": len(v.all())}, nil
-}
-
-var powerWords = map[string]types.VirtualMachinePowerState{"on": on, "off": off, "suspended": suspended}
-
-func controlPower(o *order) (interface{}, error) {
-	v, err := o.vm()
-	if err != nil {
-		return nil, err
-	}
-	state, ok := powerWords[o.q.Get("state")]
-	if !ok {
-		return nil, errors.New("state is on, off or suspended")
-	}
-	if o.flag("task") {
-		return o.task(v, "power", "powerOn", func() (types.AnyType, *fault) {
-			v.setPower(state)
-			return nil, nil
-		})
-	}
-	v.setPower(state)
-	return describeVM(v, false), nil
-}
-
-func controlVMCreate(o *order) (interface{}, error) {
-	folder := o.w.findFolder(o.q.Get("folder"))
-	if folder == nil {
-		return nil, fmt.Errorf("no folder %q", o.q.Get("folder"))
-	}
-	v := o.w.newVM(escapeName(o.q.Get("name")), o.w.placeIn(folder), "")
-	return describeVM(v, true), nil
-}
-
-func controlVMRename(o *order) (interface{}, error) {
-	v, err := o.vm()
-	if err != nil {
-		return nil, err
-	}
-	v.rename(escapeName(o.q.Get("name")))
-	return describeVM(v, false), nil
-}
-
-func controlVMMove(o *order) (interface{}, error) {
-	v, err := o.vm()
-	if err != nil {
-		return nil, err
-	}
-	folder := o.w.findFolder(o.q.Get("folder"))
-	if folder == nil {
-		return nil, fmt.Errorf("no folder %q", o.q.Get("folder"))
-	}
-	v.move(folder)
-	return describeVM(v, false), nil
-}
-
-func controlVMDestroy(o *order) (interface{}, error) {
-	v, err := o.vm()
-	if err != nil {
-		return nil, err
-	}
-	o.w.leave(v)
-	return struct{}{}, nil
-}
-
-func controlVMUnregister(o *order) (interface{}, error) {
-	v, err := o.vm()
-	if err != nil {
-		return nil, err
-	}
-	o.w.unregister(v)
-	return map[string]string{"vmx": v.vmx}, nil
-}
-
-func controlVMRegister(o *order) (interface{}, error) {
-	folder := o.w.findFolder(o.q.Get("folder"))
-	if folder == nil {
-		return nil, fmt.Errorf("no folder %q", o.q.Get("folder"))
-	}
-	v, f := o.w.register(o.q.Get("path"), escapeName(o.q.Get("name")), folder)
-	if f != nil {
-		return nil, errors.New(f.name())
-	}
-	return describeVM(v, true), nil
-}
-
-func (o *order) setConnection(v *vm, word string) error {
-	state := types.VirtualMachineConnectionState(word)
-	switch state {
-	case types.VirtualMachineConnectionStateConnected, types.VirtualMachineConnectionStateDisconnected,
-		types.VirtualMachineConnectionStateOrphaned, types.VirtualMachineConnectionStateInaccessible,
-		types.VirtualMachineConnectionStateInvalid:
-	default:
-		return fmt.Errorf("no connection state %q", word)
-	}
-	v.mo.Runtime.ConnectionState = state
-	v.mo.Summary.Runtime = v.mo.Runtime
-	v.note("runtime.connectionState", "summary.runtime.connectionState", "config", "guest", "layoutEx", "layout")
-	return nil
-}
-
-func controlVMSet(o *order) (interface{}, error) {
-	v, err := o.vm()
-	if err != nil {
-		return nil, err
-	}
-	for key := range o.q {
-		value := o.q.Get(key)
-		switch key {
-		case "vm":
-		case "connection":
-			if err := o.setConnection(v, value); err != nil {
-				return nil, err
-			}
-		case "template":
-			v.alter(func(i *types.VirtualMachineConfigInfo) { i.Template = o.flag(key) })
-			v.note("config.template", "summary.config.template")
-		case "annotation":
-			v.alter(func(i *types.VirtualMachineConfigInfo) { i.Annotation = value })
-			v.note("config.annotation", "summary.config.annotation")
-		case "question":
-			v.setQuestion(value)
-		case "consolidation":
-			v.setConsolidation(o.flag(key))
-		case "tools":
-			v.tools = value
-			v.setPower(v.power)
-		case "frozen":
-			v.frozen = o.flag(key)
-		case "current":
-			v.current = nil
-			v.refreshTree()
-		case "independent":
-			for i, d := range v.disks {
-				d.independent = value == strconv.Itoa(i)
-			}
-			v.disksMoved()
-		case "busy":
-			ms, err := o.number(key, 0)
-			if err != nil {
-				return nil, err
-			}
-			v.hold = time.Now().Add(time.Duration(ms) * time.Millisecond)
-		default:
-			return nil, fmt.Errorf("a VM has no %q to set", key)
-		}
-	}
-	return describeVM(v, false), nil
-}
-
-func controlFolderCreate(o *order) (interface{}, error) {
-	path := o.q.Get("folder")
-	i := strings.LastIndexByte(path, '/')
-	if i < 0 {
-		return nil, errors.New("folder is DATACENTER/…/NAME")
-	}
-	parent := o.w.findFolder(path[:i])
-	if parent == nil {
-		return nil, fmt.Errorf("no folder %q", path[:i])
-	}
-	f := o.w.newFolder(parent, path[i+1:])
-	return map[string]string{"moref": f.Self.Value, "folder": folderPath(f)}, nil
-}
-
-func controlFolderRename(o *order) (interface{}, error) {
-	f := o.w.findFolder(o.q.Get("folder"))
-	if f == nil || o.q.Get("folder") == "" {
-		return nil, fmt.Errorf("no folder %q", o.q.Get("folder"))
-	}
-	f.Name = escapeName(o.q.Get("name"))
-	o.w.changed(f.Self, "name")
-	return map[string]string{"folder": folderPath(f)}, nil
-}
-
-// controlFolderDestroy removes an empty folder.
-func controlFolderDestroy(o *order) (interface{}, error) {
-	f := o.w.findFolder(o.q.Get("folder"))
-	if f == nil || o.q.Get("folder") == "" || len(f.ChildEntity) > 0 {
-		return nil, fmt.Errorf("no empty folder %q", o.q.Get("folder"))
-	}
-	parent := objectFolder(*f.Parent)
-	if parent == nil {
-		return nil, errors.New("a datacenter's own folder stays")
-	}
-	parent.ChildEntity = removeRef(parent.ChildEntity, f.Self)
-	simulator.Map.Remove(f.Self)
-	o.w.shape++
-	o.w.changed(parent.Self, "childEntity")
-	return struct{}{}, nil
-}
-
-// churn makes random changes to the snapshots of the first VMs.
-func (w *world) churn(count, vms int, r *rand.Rand) map[string]int {
-	done := make(map[string]int)
-	for n := 0; n < count; n++ {
-		v := w.order[r.Intn(vms)]
-		if v.active != nil {
-			done["busy"]++
-			continue
-		}
-		all := v.all()
-		switch k := r.Intn(10); {
-		case len(all) == 0 || k < 4 && len(all) < 12 && v.levels() < w.set.levels && !(w.o.kind == "server2"):
-			v.create(escapeName(fmt.Sprintf("other %d/%d", n, r.Intn(1000))), "by another client", k == 0, false)
-			done["create"]++
-		case k < 7:
-			v.remove(all[r.Intn(len(all))], k == 6)
-			done["remove"]++
-		case k < 9:
-			name := escapeName(fmt.Sprintf("renamed %d", n))
-			v.edit(all[r.Intn(len(all))], &name, nil)
-			done["rename"]++
-		default:
-			v.revert(all[r.Intn(len(all))], false)
-			done["revert"]++
-		}
-	}
-	return done
-}
-
-func controlChurn(o *order) (interface{}, error) {
-	count, err := o.number("count", 100)
-	if err != nil {
-		return nil, err
-	}
-	seed, err := o.number("seed", 1)
-	if err != nil {
-		return nil, err
-	}
-	vms, err := o.number("vms", len(o.w.order))
-	if err != nil || vms < 1 || vms > len(o.w.order) {
-		return nil, errors.New("vms is between 1 and the number of VMs")
-	}
-	return o.w.churn(count, vms, rand.New(rand.NewSource(int64(seed)))), nil
 }
 
 func controlSessions(o *order) (interface{}, error) {

@@ -33,6 +33,7 @@ type options struct {
 	updateDelay              int
 	slots                    int
 	trace                    bool
+	looseCookies             bool
 }
 
 func parseOptions(argv []string) (*options, error) {
@@ -72,6 +73,7 @@ func parseOptions(argv []string) (*options, error) {
 	f.IntVar(&o.versions, "versions", 1000, "collector versions that stay known")
 	f.IntVar(&o.updateDelay, "update-delay", 0, "milliseconds until a change is reported")
 	f.IntVar(&o.slots, "slots", 0, "tasks running at once, the rest is queued; 0: no limit")
+	f.BoolVar(&o.looseCookies, "loose-cookies", false, "the session cookie counts without its quotes too")
 	f.BoolVar(&o.trace, "trace", false, "log each call to stderr")
 	if err := f.Parse(argv); err != nil {
 		return nil, err

@@ -42,7 +42,11 @@ func cookieOf(r *http.Request) string {
 
 // sessionOf finds the caller's session and ends it when it was idle too long.
 func (w *world) sessionOf(r *http.Request) *session {
-	s := w.sessions[cookieOf(r)]
+	cookie := cookieOf(r)
+	s := w.sessions[cookie]
+	if s == nil && w.o.looseCookies {
+		s = w.sessions[`"`+cookie+`"`]
+	}
 	if s == nil {
 		return nil
 	}
