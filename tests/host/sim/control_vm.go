@@ -123,10 +123,8 @@ func controlVMSet(o *order) (interface{}, error) {
 			}
 		case "template":
 			v.alter(func(i *types.VirtualMachineConfigInfo) { i.Template = o.flag(key) })
-			v.note("config.template", "summary.config.template")
 		case "annotation":
 			v.alter(func(i *types.VirtualMachineConfigInfo) { i.Annotation = value })
-			v.note("config.annotation", "summary.config.annotation")
 		case "question":
 			v.setQuestion(value)
 		case "consolidation":

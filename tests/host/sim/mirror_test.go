@@ -179,12 +179,22 @@ func TestMirrorEqualsTheHost(t *testing.T) {
 	}
 	got, want := known.String(), b.fresh(paths).String()
 	if got != want {
-		a, c := strings.Split(got, "\n"), strings.Split(want, "\n")
-		for i := 0; i < len(a) && i < len(c); i++ {
-			if a[i] != c[i] {
-				t.Fatalf("line %d of %d/%d\n%.400s\n%.400s", i, len(a), len(c), a[i], c[i])
-			}
+		for line := range difference(got, want) {
+			t.Errorf("only known: %.300s", line)
 		}
-		t.Fatalf("%d lines, want %d", len(a), len(c))
+		for line := range difference(want, got) {
+			t.Errorf("not known: %.300s", line)
+		}
 	}
+}
+
+func difference(a, b string) map[string]bool {
+	out := make(map[string]bool)
+	for _, line := range strings.Split(a, "\n") {
+		out[line] = true
+	}
+	for _, line := range strings.Split(b, "\n") {
+		delete(out, line)
+	}
+	return out
 }

@@ -348,7 +348,6 @@ func upgradeVM(c *call) (interface{}, *fault) {
 	}
 	ref, f := c.start(v, "other", "upgradeVirtualHardware", ready, func() (types.AnyType, *fault) {
 		v.alter(func(i *types.VirtualMachineConfigInfo) { i.Version = version })
-		v.note("config.version", "config.changeVersion")
 		return nil, nil
 	})
 	return &types.UpgradeVM_TaskResponse{Returnval: ref}, f

@@ -263,7 +263,6 @@ func (v *vm) setTemplate(yes bool) *fault {
 		return newFault(&types.InvalidPowerState{RequestedState: off, ExistingState: v.power})
 	}
 	v.alter(func(i *types.VirtualMachineConfigInfo) { i.Template = yes })
-	v.note("config.template", "summary.config.template")
 	return nil
 }
 

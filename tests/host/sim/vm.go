@@ -287,8 +287,15 @@ func (v *vm) devices(heads []*link) []types.BaseVirtualDevice {
 }
 
 // refreshConfig makes config and summary.config anew after a change of the
-// name, the facts or the disks, with a new changeVersion.
+// name, the facts or the disks, with a new changeVersion, and reports what
+// differs.
 func (v *vm) refreshConfig() {
+	before := v.mo.Config
+	defer func() {
+		if before != nil {
+			v.noteConfig(before, v.mo.Config)
+		}
+	}()
 	config := *v.plain
 	config.Modified = now()
 	config.ChangeVersion = config.Modified.Format(time.RFC3339Nano)
@@ -310,6 +317,25 @@ func (v *vm) refreshConfig() {
 	}
 }
 
+// noteConfig reports the facts that a new configuration changed.
+func (v *vm) noteConfig(a, b *types.VirtualMachineConfigInfo) {
+	v.note("config.changeVersion", "config.modified")
+	for path, differs := range map[string]bool{
+		"name":       a.Name != b.Name,
+		"template":   a.Template != b.Template,
+		"annotation": a.Annotation != b.Annotation,
+		"version":    a.Version != b.Version,
+	} {
+		if !differs {
+			continue
+		}
+		v.note("config."+path, "summary.config."+path)
+		if path == "name" {
+			v.note(path)
+		}
+	}
+}
+
 // alter changes facts of the configuration. Snapshots share what was before.
 func (v *vm) alter(f func(*types.VirtualMachineConfigInfo)) {
 	plain := *v.plain
@@ -321,7 +347,7 @@ func (v *vm) alter(f func(*types.VirtualMachineConfigInfo)) {
 // disksMoved reports that the chain has other files now.
 func (v *vm) disksMoved() {
 	v.refreshConfig()
-	v.note("config.hardware.device", "config.changeVersion", "config.modified", "layoutEx", "layout")
+	v.note("config.hardware.device", "layoutEx", "layout")
 }
 
 func (v *vm) refreshPower() {
@@ -363,7 +389,6 @@ func (v *vm) setPower(state types.VirtualMachinePowerState) {
 // rename gives a VM a name as on the wire.
 func (v *vm) rename(name string) {
 	v.alter(func(c *types.VirtualMachineConfigInfo) { c.Name = name })
-	v.note("name", "config.name", "summary.config.name", "config.changeVersion", "config.modified")
 }
 
 // move puts a VM into another folder, or out of a vApp into one.
