@@ -212,8 +212,10 @@ judge (SoapReply *self, const SoapMethod *method, int status, GError **error)
   else if (read_answer (self, method, status, &failure))
     return TRUE;
   soap_error_set_status (failure, status);
-  /* Unless the host itself refused, it may have done it. */
-  soap_error_set_sent (failure, failure->code != SOAP_ERROR_FAULT);
+  /* Unless the host itself refused, or the request was turned away before it
+   * got to the service, it may have been done. */
+  soap_error_set_sent (failure, failure->code != SOAP_ERROR_FAULT
+                                  && (status < 300 || status >= 500));
   g_propagate_error (error, failure);
   return FALSE;
 }
