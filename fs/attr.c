@@ -13,17 +13,6 @@ time_of (gint64 microseconds)
                             microseconds % G_USEC_PER_SEC * 1000 };
 }
 
-/* Of a directory, the nanoseconds below the microsecond change with each
- * change of what it holds: the kernel tells an old listing by the time. */
-static struct timespec
-directory_time (gint64 microseconds, guint32 version)
-{
-  struct timespec time = time_of (microseconds);
-
-  time.tv_nsec += version % 1000;
-  return time;
-}
-
 static gint64
 snapshot_created (const FsNode *node)
 {
@@ -37,11 +26,6 @@ node_time (FsMount *mount, const FsNode *node)
   switch (node->id.kind) {
   case FS_KIND_FOLDER:
     return (struct timespec){ node->changed, node->version % 1000000000 };
-  case FS_KIND_VM:
-  case FS_KIND_VM_FILES:
-  case FS_KIND_SNAPSHOTS:
-  case FS_KIND_SNAPSHOT_FILES:
-    return directory_time (node->vm->changed, node->version);
   case FS_KIND_SNAPSHOT:
   case FS_KIND_CONFIG:
     return time_of (snapshot_created (node));

@@ -62,7 +62,6 @@ fs_change_new (FsMount *mount, const FsChangeOps *ops, const FsNode *node,
   self->started = g_get_monotonic_time ();
   self->unclaimed = rq;
   self->percent = -1;
-  self->holds = g_array_new (FALSE, FALSE, sizeof (guint64));
   return self;
 }
 
@@ -73,21 +72,6 @@ fs_change_ref (FsChange *self)
   return self;
 }
 
-/* The answer was given: the kernel's locks are free. */
-static void
-release_holds (FsChange *self)
-{
-  FsChanges *all = self->mount->changes;
-  g_autoptr (GArray) holds = NULL;
-  guint i;
-
-  g_mutex_lock (&all->lock);
-  holds = g_steal_pointer (&self->holds);
-  g_mutex_unlock (&all->lock);
-  for (i = 0; holds != NULL && i < holds->len; i++)
-    fs_notify_release (self->mount->notify, g_array_index (holds, guint64, i));
-}
-
 void
 fs_change_unref (FsChange *self)
 {
@@ -95,7 +79,6 @@ fs_change_unref (FsChange *self)
     return;
   fs_request_free (self->request);
   fs_request_free (self->unclaimed);
-  release_holds (self);
   Vix_ReleaseHandle (self->job);
   g_free (self->vm_id);
   g_free (self->vm_path);
@@ -104,13 +87,6 @@ fs_change_unref (FsChange *self)
   g_free (self->text);
   g_free (self->description);
   g_free (self);
-}
-
-void
-fs_change_hold (FsChange *self, guint64 node)
-{
-  g_array_append_val (self->holds, node);
-  fs_notify_hold (self->mount->notify, node);
 }
 
 /* Makes this thread the one that answers; FALSE if another is. */
@@ -236,7 +212,11 @@ complete (FsChange *self, VixHandle job, VixError error, const char *message)
       fs_request_reply (self->request, fs_errno_from_vix (error));
     else
       self->ops->succeed (self, job);
+  } else {
+    failed = TRUE;
   }
+  if (failed && self->ops->not_told != NULL)
+    self->ops->not_told (self);
   leave_active (self);
 }
 
@@ -420,10 +400,8 @@ on_patience_end (gpointer data)
 {
   FsChange *self = data;
 
-  if (claim (self)) {
+  if (claim (self))
     fs_request_reply (self->request, EINTR);
-    release_holds (self);
-  }
   return G_SOURCE_REMOVE;
 }
 

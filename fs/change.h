@@ -4,10 +4,10 @@
  * the request that asked for it, over the library's job, to the answer.
  *
  * Nobody waits: the thread that got the request starts the job and is free,
- * the job's callback answers. What the kernel keeps locked meanwhile is known
- * to notify.c, and if it takes longer than %FS_SLOW_MS everybody else is led
- * around it (README.md, Aliases). A signal to the caller cancels the job; if it
- * does not end soon the caller gets EINTR and the job goes on alone.
+ * the job's callback answers. The kernel keeps directories locked meanwhile; if
+ * it takes longer than %FS_SLOW_MS everybody else is led around them
+ * (README.md, Aliases). A signal to the caller cancels the job; if it does not
+ * end soon the caller gets EINTR and the job goes on alone.
  *
  * Any thread. Lock level 2; nothing is answered or called while it is held.
  */
@@ -37,9 +37,12 @@ typedef struct {
   VixHandle (*start) (FsChange *self, VixHandle vm, VixHandle snapshot,
                       VixEventProc *callback, void *data);
 
-  /* The job came off: answers self->request, once, now or later (then with a
-   * reference of its own). @job is lent. */
+  /* The job came off: answers self->request. @job is lent. */
   void (*succeed) (FsChange *self, VixHandle job);
+
+  /* It failed, or the caller had already given up: the kernel was not told of a
+   * success. May be NULL. */
+  void (*not_told) (FsChange *self);
 } FsChangeOps;
 
 struct FsChange {
@@ -70,8 +73,7 @@ struct FsChange {
   gboolean done;
   gboolean cancelled;
   gboolean slow;
-  int percent;   /* -1: not known */
-  GArray *holds; /* (guint64) directories that the kernel keeps locked */
+  int percent; /* -1: not known */
 };
 
 FsChanges *fs_changes_new (FsMount *mount);
@@ -90,9 +92,6 @@ FsChange *fs_change_new (FsMount *mount, const FsChangeOps *ops,
 FsChange *fs_change_ref (FsChange *self);
 void fs_change_unref (FsChange *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FsChange, fs_change_unref)
-
-/* The kernel keeps @node locked until the answer. Before the start. */
-void fs_change_hold (FsChange *self, guint64 node);
 
 /* (transfer full): runs it. EROFS on a read-only mount, EEXIST if another
  * change is making a snapshot of that name, ESHUTDOWN while unmounting. */

@@ -105,6 +105,5 @@ fs_folder_remove_child (FsFolder *self, const char *name, guint32 slot,
 {
   g_hash_table_remove (self->by_name, name);
   g_array_remove_index (self->children, fs_folder_position (self, slot));
-  fs_stale_add_entry (stale, fs_folder_node (self), name);
   folder_changed (self, stale);
 }

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,6 +229,8 @@ main (int argc, char **argv)
   int word_fd = -1;
   gboolean done;
 
+  /* By default each of many short-lived threads keeps memory of its own. */
+  mallopt (M_ARENA_MAX, 2);
   if (options == NULL) {
     complain (error->message);
     return EXIT_FAILURE;

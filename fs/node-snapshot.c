@@ -37,7 +37,7 @@ reply_done (FsChange *self, VixHandle job)
 }
 
 static const FsChangeOps describe_ops
-  = { "describe", start_describe, reply_done };
+  = { "describe", start_describe, reply_done, NULL };
 
 /* @text: (transfer full) */
 static FsChange *
@@ -89,8 +89,6 @@ fs_snapshot_describe (FsMount *mount, const FsNode *node, const char *text,
   }
   change = describe_new (mount, node, g_strdup (text != NULL ? text : ""),
                          g_steal_pointer (&mine));
-  /* The kernel keeps the snapshot's directory locked. */
-  fs_change_hold (change, node->node);
   fs_change_start (change);
 }
 

@@ -124,29 +124,26 @@ made_slot (FsChange *self, VixHandle job)
 static void
 create_done (FsChange *self, VixHandle job)
 {
+  FsTree *tree = self->mount->tree;
   guint32 slot = made_slot (self, job);
   FsNodeId id = { self->slot, slot, FS_KIND_SNAPSHOT, self->alias };
   struct fuse_entry_param entry;
   int number
-    = slot == 0 ? ENOENT : fs_attr_fill_entry (self->mount, id, &entry);
-  guint32 shown_slot
-    = fs_tree_find_snapshot (self->mount->tree, self->slot, self->new_shown);
+    = slot != 0 ? fs_attr_fill_entry (self->mount, id, &entry) : ENOENT;
 
-  if (number == 0)
-    fs_request_reply_entry (self->request, &entry);
-  else
+  if (number != 0) {
     fs_request_reply (self->request, number);
-  /* Somebody else made one of that name meanwhile: ours is NAME~ID. */
-  if (shown_slot != slot) {
-    FsStale *stale = fs_stale_new ();
-
-    fs_tree_collect_name (self->mount->tree, self->slot, self->new_shown,
-                          G_MAXUINT32, stale);
-    fs_notify_send (self->mount->notify, stale);
+    return;
   }
+  /* If somebody else made one of that name meanwhile, ours is NAME~ID: the
+   * kernel looks the name up again when it is used next. */
+  if (fs_tree_find_snapshot (tree, self->slot, self->new_shown) != slot)
+    entry.entry_timeout = 0;
+  fs_request_reply_entry (self->request, &entry);
 }
 
-static const FsChangeOps create_ops = { "create", start_create, create_done };
+static const FsChangeOps create_ops
+  = { "create", start_create, create_done, NULL };
 
 void
 fs_snapshots_mkdir (FsMount *mount, const FsNode *dir, const char *name,
@@ -170,31 +167,15 @@ fs_snapshots_mkdir (FsMount *mount, const FsNode *dir, const char *name,
   change->description = fs_tree_get_description (mount->tree, dir->id.slot);
   change->options = (dir->marks.memory != 0 ? VIX_SNAPSHOT_INCLUDE_MEMORY : 0)
                     | (dir->marks.quiesce != 0 ? VIXEXT_SNAPSHOT_QUIESCE : 0);
-  fs_change_hold (change, dir->node);
   fs_change_start (change);
 }
 
 /* ---- rmdir and rename ---- */
 
 static void
-reply_done (gpointer data)
+reply_done (FsChange *self, VixHandle job)
 {
-  g_autoptr (FsChange) self = data;
-
   fs_request_reply (self->request, 0);
-}
-
-/* The old name is gone. The kernel knows that for the directory that the
- * request came through; under other aliases it is told before the answer. */
-static void
-name_gone (FsChange *self, VixHandle job)
-{
-  FsStale *stale = fs_stale_new ();
-
-  fs_tree_collect_name (self->mount->tree, self->slot, self->shown, self->alias,
-                        stale);
-  fs_notify_send_then (self->mount->notify, stale, reply_done,
-                       fs_change_ref (self));
 }
 
 static VixHandle
@@ -211,8 +192,21 @@ start_rename (FsChange *self, VixHandle vm, VixHandle snapshot,
   return VixExt_RenameSnapshot (snapshot, self->text, callback, data);
 }
 
-static const FsChangeOps remove_ops = { "remove", start_remove, name_gone };
-static const FsChangeOps rename_ops = { "rename", start_rename, name_gone };
+/* The kernel gives the directory its new name only if it hears of the success:
+ * then its node stays the same. */
+static void
+rename_not_told (FsChange *self)
+{
+  FsStale *stale = fs_stale_new ();
+
+  fs_tree_renew_snapshot (self->mount->tree, self->slot, self->snapshot, stale);
+  fs_notify_send (self->mount->notify, stale);
+}
+
+static const FsChangeOps remove_ops
+  = { "remove", start_remove, reply_done, NULL };
+static const FsChangeOps rename_ops
+  = { "rename", start_rename, reply_done, rename_not_told };
 
 void
 fs_snapshots_rmdir (FsMount *mount, const FsNode *dir, const char *name,
@@ -229,8 +223,6 @@ fs_snapshots_rmdir (FsMount *mount, const FsNode *dir, const char *name,
   }
   change = fs_change_new (mount, &remove_ops, &target, g_steal_pointer (&mine));
   change->shown = g_strdup (name);
-  fs_change_hold (change, dir->node);
-  fs_change_hold (change, target.node);
   fs_change_start (change);
 }
 
@@ -257,7 +249,7 @@ fs_snapshots_rename (FsMount *mount, const FsNode *dir, const char *name,
   change->shown = g_strdup (name);
   change->new_shown = g_strdup (new_name);
   change->text = g_steal_pointer (&text);
-  fs_change_hold (change, dir->node);
+  fs_tree_expect_rename (mount->tree, change->slot, change->snapshot);
   fs_change_start (change);
 }
 
@@ -305,7 +297,6 @@ fs_snapshots_remove (FsMount *mount, const FsNode *dir, const char *name)
     return ENOENT;
   stale = fs_stale_new ();
   fs_tree_set_mark (mount->tree, dir->id.slot, mark, 0, stale);
-  fs_tree_collect_name (mount->tree, dir->id.slot, name, dir->id.index, stale);
   fs_notify_send (mount->notify, stale);
   return 0;
 }

@@ -40,7 +40,8 @@ reply_written (FsChange *self, VixHandle job)
   fs_request_reply_written (self->request, self->written);
 }
 
-static const FsChangeOps revert_ops = { "revert", start_revert, reply_written };
+static const FsChangeOps revert_ops
+  = { "revert", start_revert, reply_written, NULL };
 
 void
 fs_current_store (FsMount *mount, const FsNode *node, const char *text,

@@ -7,40 +7,59 @@
 
 #include "node.h"
 
-/* One is enough unless some are stuck, see notify.h. */
-#define MAX_THREADS 8
 #define STOP_PATIENCE (2 * G_TIME_SPAN_SECOND)
-
-typedef struct {
-  guint count;
-  FsStale *put_off; /* NULL or names in the directory */
-} Hold;
-
-/* Names to send, and what comes then. */
-typedef struct {
-  FsStale *stale;
-  void (*func) (gpointer data);
-  gpointer data;
-} Batch;
+#define AGAIN (FS_NOTIFY_AGAIN_MS * G_TIME_SPAN_MILLISECOND)
 
 struct FsNotify {
-  GMutex lock; /* level 3: all below but what is const */
-  GCond idle;  /* @active became 0 */
-  guint active;
+  GMutex lock;                  /* level 3: all below but what is const */
+  GCond news;                   /* something to do for the thread */
+  GCond idle;                   /* @active became 0 */
+  guint active;                 /* threads that use @session */
   struct fuse_session *session; /* NULL: nobody to tell */
-  GHashTable *holds;            /* node id -> Hold */
+  gboolean stopping;
+  GPtrArray *entries;      /* (FsStale) with names to send */
+  GHashTable *nodes_again; /* (guint64) to send once more, after the next */
+  GHashTable *nodes_due;   /* (guint64) to send once more at @again_at */
+  gint64 again_at;         /* monotonic, microseconds; 0: never */
 
-  FsStats *stats;       /* const */
-  GThreadPool *threads; /* const until fs_notify_stop() is through */
+  FsStats *stats;  /* const */
+  GThread *thread; /* const from start to stop */
 };
 
-static void
-hold_free (gpointer data)
+static GHashTable *
+node_set_new (void)
 {
-  Hold *hold = data;
+  return g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+}
 
-  fs_stale_free (hold->put_off);
-  g_free (hold);
+FsNotify *
+fs_notify_new (FsStats *stats)
+{
+  FsNotify *self = g_new0 (FsNotify, 1);
+
+  g_mutex_init (&self->lock);
+  g_cond_init (&self->news);
+  g_cond_init (&self->idle);
+  self->entries
+    = g_ptr_array_new_with_free_func ((GDestroyNotify)fs_stale_free);
+  self->nodes_again = node_set_new ();
+  self->nodes_due = node_set_new ();
+  self->stats = stats;
+  return self;
+}
+
+void
+fs_notify_free (FsNotify *self)
+{
+  if (self == NULL)
+    return;
+  g_ptr_array_unref (self->entries);
+  g_hash_table_unref (self->nodes_again);
+  g_hash_table_unref (self->nodes_due);
+  g_mutex_clear (&self->lock);
+  g_cond_clear (&self->news);
+  g_cond_clear (&self->idle);
+  g_free (self);
 }
 
 /* The session, which stays until leave(); NULL if there is none. */
@@ -66,92 +85,110 @@ leave (FsNotify *self)
   g_mutex_unlock (&self->lock);
 }
 
-/* Whether @entry is to wait for the release of its directory. */
-static gboolean
-put_off (FsNotify *self, const FsStaleEntry *entry)
+/* That the kernel has no such node, or name, is the common case. */
+
+/* Only listings have pages that must go. Those of files could have to wait for
+ * a read under way; the kernel drops them where the new attributes tell another
+ * time. */
+static void
+send_nodes (FsNotify *self, const guint64 *nodes, gsize count)
 {
-  Hold *hold;
+  struct fuse_session *session = enter (self);
+  gsize i;
+
+  if (session == NULL)
+    return;
+  for (i = 0; i < count; i++) {
+    FsNodeId id;
+    gboolean is_listing
+      = fs_node_unpack (nodes[i], &id)
+        && (id.kind == FS_KIND_FOLDER || id.kind == FS_KIND_VM
+            || id.kind == FS_KIND_VM_FILES || id.kind == FS_KIND_SNAPSHOTS
+            || id.kind == FS_KIND_SNAPSHOT
+            || id.kind == FS_KIND_SNAPSHOT_FILES);
+
+    fuse_lowlevel_notify_inval_inode (session, nodes[i], is_listing ? 0 : -1,
+                                      0);
+  }
+  leave (self);
+  fs_stats_add (self->stats, FS_STAT_NODES_SENT, (gssize)count);
+}
+
+static void
+send_entries (FsNotify *self, const FsStale *stale)
+{
+  guint i;
+
+  for (i = 0; i < stale->entries->len; i++) {
+    const FsStaleEntry *entry
+      = &g_array_index (stale->entries, FsStaleEntry, i);
+    struct fuse_session *session = enter (self);
+
+    if (session == NULL)
+      return;
+    fuse_lowlevel_notify_inval_entry (session, entry->parent, entry->name,
+                                      strlen (entry->name));
+    leave (self);
+    fs_stats_add (self->stats, FS_STAT_ENTRIES_SENT, 1);
+  }
+}
+
+/* ---- the thread ---- */
+
+/* What is to be sent again now; NULL: nothing, or not yet. What was sent since
+ * then waits for the next time, so that nothing waits less than AGAIN. */
+static GArray *
+take_due_locked (FsNotify *self)
+{
+  GHashTable *due = self->nodes_due;
+  GHashTableIter iter;
+  gpointer node;
+  GArray *nodes;
+
+  if (self->again_at == 0 || g_get_monotonic_time () < self->again_at)
+    return NULL;
+  nodes = g_array_new (FALSE, FALSE, sizeof (guint64));
+  g_hash_table_iter_init (&iter, due);
+  while (g_hash_table_iter_next (&iter, &node, NULL))
+    g_array_append_vals (nodes, node, 1);
+  g_hash_table_remove_all (due);
+  self->nodes_due = self->nodes_again;
+  self->nodes_again = due;
+  self->again_at = g_hash_table_size (self->nodes_due) > 0
+                     ? g_get_monotonic_time () + AGAIN
+                     : 0;
+  return nodes;
+}
+
+static gpointer
+run (gpointer data)
+{
+  FsNotify *self = data;
 
   g_mutex_lock (&self->lock);
-  hold = g_hash_table_lookup (self->holds, &entry->parent);
-  if (hold != NULL) {
-    if (hold->put_off == NULL)
-      hold->put_off = fs_stale_new ();
-    fs_stale_add_entry (hold->put_off, entry->parent, entry->name);
+  while (!self->stopping) {
+    g_autoptr (GArray) nodes = take_due_locked (self);
+    FsStale *stale = NULL;
+
+    if (self->entries->len > 0)
+      stale = g_ptr_array_steal_index (self->entries, 0);
+    if (stale == NULL && nodes == NULL) {
+      if (self->again_at != 0)
+        g_cond_wait_until (&self->news, &self->lock, self->again_at);
+      else
+        g_cond_wait (&self->news, &self->lock);
+      continue;
+    }
+    g_mutex_unlock (&self->lock);
+    if (stale != NULL)
+      send_entries (self, stale);
+    fs_stale_free (stale);
+    if (nodes != NULL)
+      send_nodes (self, (const guint64 *)(gpointer)nodes->data, nodes->len);
+    g_mutex_lock (&self->lock);
   }
   g_mutex_unlock (&self->lock);
-  return hold != NULL;
-}
-
-static void
-send_entry (FsNotify *self, const FsStaleEntry *entry)
-{
-  struct fuse_session *session;
-
-  if (put_off (self, entry))
-    return;
-  session = enter (self);
-  if (session == NULL)
-    return;
-  /* ENOENT: the kernel has no such name. */
-  fuse_lowlevel_notify_inval_entry (session, entry->parent, entry->name,
-                                    strlen (entry->name));
-  fs_stats_add (self->stats, FS_STAT_ENTRIES_SENT, 1);
-  leave (self);
-}
-
-static void
-run_batch (gpointer data, gpointer user_data)
-{
-  FsNotify *self = user_data;
-  Batch *batch = data;
-  guint i;
-
-  for (i = 0; i < batch->stale->entries->len; i++)
-    send_entry (self, &g_array_index (batch->stale->entries, FsStaleEntry, i));
-  if (batch->func != NULL)
-    batch->func (batch->data);
-  fs_stale_free (batch->stale);
-  g_free (batch);
-}
-
-/* Pages of VMs' files stay: dropping them could wait for a read under way. The
- * kernel drops them by itself where the new attributes tell another time. */
-static void
-send_nodes (FsNotify *self, const FsStale *stale)
-{
-  struct fuse_session *session;
-  guint i;
-
-  if (stale->nodes->len == 0)
-    return;
-  session = enter (self);
-  if (session == NULL)
-    return;
-  for (i = 0; i < stale->nodes->len; i++) {
-    guint64 node = g_array_index (stale->nodes, guint64, i);
-    FsNodeId id;
-
-    if (fs_node_unpack (node, &id))
-      fuse_lowlevel_notify_inval_inode (session, node,
-                                        id.kind == FS_KIND_FILE ? -1 : 0, 0);
-  }
-  fs_stats_add (self->stats, FS_STAT_NODES_SENT, stale->nodes->len);
-  leave (self);
-}
-
-FsNotify *
-fs_notify_new (FsStats *stats)
-{
-  FsNotify *self = g_new0 (FsNotify, 1);
-
-  g_mutex_init (&self->lock);
-  g_cond_init (&self->idle);
-  self->holds
-    = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, hold_free);
-  self->stats = stats;
-  self->threads = g_thread_pool_new (run_batch, self, MAX_THREADS, FALSE, NULL);
-  return self;
+  return NULL;
 }
 
 void
@@ -160,91 +197,51 @@ fs_notify_start (FsNotify *self, struct fuse_session *session)
   g_mutex_lock (&self->lock);
   self->session = session;
   g_mutex_unlock (&self->lock);
+  self->thread = g_thread_new ("notify", run, self);
 }
 
 gboolean
 fs_notify_stop (FsNotify *self)
 {
   gint64 end = g_get_monotonic_time () + STOP_PATIENCE;
-  gboolean idle;
+  gboolean is_idle;
 
   g_mutex_lock (&self->lock);
   self->session = NULL;
+  self->stopping = TRUE;
+  g_cond_broadcast (&self->news);
   while (self->active > 0 && g_cond_wait_until (&self->idle, &self->lock, end))
     ;
-  idle = self->active == 0;
+  is_idle = self->active == 0;
   g_mutex_unlock (&self->lock);
-  /* What is left sends nothing any more, but may have requests to answer. */
-  if (idle)
-    g_thread_pool_free (g_steal_pointer (&self->threads), FALSE, TRUE);
-  return idle;
+  if (is_idle && self->thread != NULL)
+    g_thread_join (g_steal_pointer (&self->thread));
+  return is_idle;
 }
 
-void
-fs_notify_free (FsNotify *self)
-{
-  if (self == NULL)
-    return;
-  g_hash_table_unref (self->holds);
-  g_mutex_clear (&self->lock);
-  g_cond_clear (&self->idle);
-  g_free (self);
-}
+/* ---- sending ---- */
 
 void
 fs_notify_send (FsNotify *self, FsStale *stale)
 {
-  fs_notify_send_then (self, stale, NULL, NULL);
-}
+  g_autoptr (FsStale) mine = stale;
+  const guint64 *nodes = (const guint64 *)(gpointer)stale->nodes->data;
+  guint i;
 
-void
-fs_notify_send_then (FsNotify *self, FsStale *stale,
-                     void (*func) (gpointer data), gpointer data)
-{
-  Batch *batch;
-
-  send_nodes (self, stale);
-  if (stale->entries->len == 0) {
-    fs_stale_free (stale);
-    if (func != NULL)
-      func (data);
-    return;
-  }
-  batch = g_new (Batch, 1);
-  *batch = (Batch){ stale, func, data };
-  g_thread_pool_push (self->threads, batch, NULL);
-}
-
-void
-fs_notify_hold (FsNotify *self, guint64 directory)
-{
-  Hold *hold;
-
+  if (stale->nodes->len > 0)
+    send_nodes (self, nodes, stale->nodes->len);
   g_mutex_lock (&self->lock);
-  hold = g_hash_table_lookup (self->holds, &directory);
-  if (hold == NULL) {
-    hold = g_new0 (Hold, 1);
-    g_hash_table_insert (self->holds, g_memdup2 (&directory, sizeof directory),
-                         hold);
-  }
-  hold->count++;
-  g_mutex_unlock (&self->lock);
-}
-
-void
-fs_notify_release (FsNotify *self, guint64 directory)
-{
-  FsStale *stale = NULL;
-  Hold *hold;
-
-  g_mutex_lock (&self->lock);
-  hold = g_hash_table_lookup (self->holds, &directory);
-  g_assert (hold != NULL);
-  if (--hold->count == 0) {
-    stale = g_steal_pointer (&hold->put_off);
-    g_hash_table_remove (self->holds, &directory);
+  if (self->session != NULL) {
+    if (self->again_at == 0 && stale->nodes->len > 0)
+      self->again_at = g_get_monotonic_time () + AGAIN;
+    for (i = 0; i < stale->nodes->len; i++) {
+      if (!g_hash_table_contains (self->nodes_again, &nodes[i]))
+        g_hash_table_add (self->nodes_again,
+                          g_memdup2 (&nodes[i], sizeof nodes[i]));
+    }
+    if (stale->entries->len > 0)
+      g_ptr_array_add (self->entries, g_steal_pointer (&mine));
+    g_cond_signal (&self->news);
   }
   g_mutex_unlock (&self->lock);
-  if (stale != NULL)
-    fs_notify_send (self, stale);
 }

@@ -44,7 +44,6 @@ op_init (void *userdata, struct fuse_conn_info *conn)
 {
   /* All entries with their attributes, always: who lists will stat. */
   conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
-  conn->want |= conn->capable & FUSE_CAP_CACHE_SYMLINKS;
   conn->time_gran = 1;
 }
 

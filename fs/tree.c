@@ -688,14 +688,25 @@ fs_tree_switch_alias (FsTree *self, guint32 slot, guint32 alias, FsStale *stale)
 }
 
 void
-fs_tree_collect_name (FsTree *self, guint32 slot, const char *shown,
-                      guint32 except, FsStale *stale)
+fs_tree_expect_rename (FsTree *self, guint32 slot, gint64 id)
 {
-  const FsVm *vm;
+  FsVm *vm;
 
   g_mutex_lock (&self->lock);
   vm = get_vm (self, slot);
   if (vm != NULL)
-    fs_vm_collect_name (vm, shown, except, stale);
+    vm->expected_rename = id;
+  g_mutex_unlock (&self->lock);
+}
+
+void
+fs_tree_renew_snapshot (FsTree *self, guint32 slot, gint64 id, FsStale *stale)
+{
+  FsVm *vm;
+
+  g_mutex_lock (&self->lock);
+  vm = get_vm (self, slot);
+  if (vm != NULL)
+    fs_vm_renew_snapshot (vm, id, stale);
   g_mutex_unlock (&self->lock);
 }

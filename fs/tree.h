@@ -120,8 +120,12 @@ void fs_tree_settle (FsTree *self);
 void fs_tree_switch_alias (FsTree *self, guint32 slot, guint32 alias,
                            FsStale *stale);
 
-/* See fs_vm_collect_name(). */
-void fs_tree_collect_name (FsTree *self, guint32 slot, const char *shown,
-                           guint32 except, FsStale *stale);
+/* The kernel asks for snapshot @id to be renamed: if that comes about, its
+ * node stays the same. */
+void fs_tree_expect_rename (FsTree *self, guint32 slot, gint64 id);
+/* Snapshot @id gets another node: the kernel knows the old one by a name that
+ * it no longer has. */
+void fs_tree_renew_snapshot (FsTree *self, guint32 slot, gint64 id,
+                             FsStale *stale);
 
 G_END_DECLS

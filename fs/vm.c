@@ -188,8 +188,7 @@ choose_variant (const VixExtSnapshot *snapshot, GHashTable *taken)
 /* Drops what is gone or renamed from the list; returns the shown names of the
  * rest. */
 static GHashTable *
-drop_changed (FsVm *self, const VixExtVM *record, GArray *renamed,
-              FsStale *stale)
+drop_changed (FsVm *self, const VixExtVM *record, GArray *renamed)
 {
   GHashTable *taken
     = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
@@ -207,7 +206,6 @@ drop_changed (FsVm *self, const VixExtVM *record, GArray *renamed,
       i++;
       continue;
     }
-    fs_vm_collect_name (self, shown, G_MAXUINT32, stale);
     if (now != NULL)
       g_array_append_val (renamed, *old);
     g_array_remove_index (self->snapshots, i);
@@ -220,6 +218,37 @@ insert_snapshot (FsVm *self, FsVmSnapshot snapshot)
 {
   g_array_insert_val (self->snapshots, fs_vm_position (self, snapshot.slot),
                       snapshot);
+}
+
+/* If there is one; with a million of snapshots it keeps the old one. */
+static void
+renew_slot (FsVm *self, FsVmSnapshot *snapshot)
+{
+  guint32 slot = next_slot (&self->snapshot_slots, FS_SNAPSHOT_SLOT_MAX,
+                            self->snapshots->len, snapshot_slot_is_used, self);
+
+  if (slot == 0)
+    return;
+  snapshot->slot = slot;
+  snapshot->generation = self->snapshot_slots.generation;
+}
+
+void
+fs_vm_renew_snapshot (FsVm *self, gint64 id, FsStale *stale)
+{
+  const FsVmSnapshot *found = fs_vm_find_id (self, id);
+  FsVmSnapshot snapshot;
+
+  if (self->expected_rename == id)
+    self->expected_rename = 0;
+  if (found == NULL)
+    return;
+  fs_vm_collect_all (self, stale);
+  snapshot = *found;
+  g_array_remove_index (self->snapshots, fs_vm_position (self, snapshot.slot));
+  renew_slot (self, &snapshot);
+  insert_snapshot (self, snapshot);
+  self->version++;
 }
 
 static void
@@ -259,28 +288,6 @@ known_ids (const FsVm *self)
   return known;
 }
 
-/* "parent" is there or not as there is a parent. */
-static void
-collect_lost_parents (const FsVm *self, const VixExtVM *record, FsStale *stale)
-{
-  guint i;
-  guint a;
-
-  for (i = 0; i < self->snapshots->len; i++) {
-    const FsVmSnapshot *at = &g_array_index (self->snapshots, FsVmSnapshot, i);
-    const VixExtSnapshot *old = fs_record_snapshot (self->record, at->id);
-    const VixExtSnapshot *now = fs_record_snapshot (record, at->id);
-
-    if (now == NULL || old->parent == 0 || now->parent != 0)
-      continue;
-    for (a = 0; a < FS_ALIASES_KEPT && a <= self->alias; a++)
-      fs_stale_add_entry (stale,
-                          fs_vm_node (self, at->slot, FS_KIND_SNAPSHOT,
-                                      (self->alias - a) & FS_INDEX_MAX),
-                          "parent");
-  }
-}
-
 void
 fs_vm_update (FsVm *self, const VixExtVM *record, FsStale *stale)
 {
@@ -292,11 +299,9 @@ fs_vm_update (FsVm *self, const VixExtVM *record, FsStale *stale)
   guint i;
 
   /* What is gone is asked for once more, too: somebody may have it open. */
-  if (old != NULL) {
+  if (old != NULL)
     fs_vm_collect_all (self, stale);
-    collect_lost_parents (self, record, stale);
-  }
-  taken = drop_changed (self, record, renamed, stale);
+  taken = drop_changed (self, record, renamed);
   self->record = VixExt_RefVM (record);
   VixExt_UnrefVM (old);
   for (i = 0; i < renamed->len; i++) {
@@ -304,6 +309,10 @@ fs_vm_update (FsVm *self, const VixExtVM *record, FsStale *stale)
 
     snapshot->variant
       = choose_variant (fs_record_snapshot (record, snapshot->id), taken);
+    if (self->alias > 0 || snapshot->id != self->expected_rename)
+      renew_slot (self, snapshot);
+    if (snapshot->id == self->expected_rename)
+      self->expected_rename = 0;
     insert_snapshot (self, *snapshot);
   }
   known = known_ids (self);
@@ -452,24 +461,11 @@ fs_vm_collect_snapshots (const FsVm *self, FsStale *stale)
 {
   guint i;
 
+  fs_stale_add_node (stale, fs_vm_node (self, 0, FS_KIND_MARK_MEMORY, 0));
+  fs_stale_add_node (stale, fs_vm_node (self, 0, FS_KIND_MARK_QUIESCE, 0));
   for (i = 0; i < FS_ALIASES_KEPT && i <= self->alias; i++)
     fs_stale_add_node (stale, fs_vm_node (self, 0, FS_KIND_SNAPSHOTS,
                                           (self->alias - i) & FS_INDEX_MAX));
-}
-
-void
-fs_vm_collect_name (const FsVm *self, const char *shown, guint32 except,
-                    FsStale *stale)
-{
-  guint i;
-
-  for (i = 0; i < FS_ALIASES_KEPT && i <= self->alias; i++) {
-    guint32 alias = (self->alias - i) & FS_INDEX_MAX;
-
-    if (alias != except)
-      fs_stale_add_entry (stale, fs_vm_node (self, 0, FS_KIND_SNAPSHOTS, alias),
-                          shown);
-  }
 }
 
 void

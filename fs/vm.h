@@ -58,6 +58,8 @@ typedef struct {
 
   GArray *snapshots; /* (FsVmSnapshot) by ascending slot */
   FsSlotCounter snapshot_slots;
+  gint64 expected_rename; /* id of the snapshot that the kernel has renamed, or
+                           * asked to; 0: none */
   GArray *files; /* (FsVmFile) by name; NULL until the first was listed */
   FsSlotCounter file_slots;
 } FsVm;
@@ -74,7 +76,9 @@ void fs_vm_free (FsVm *self);
  *
  * Snapshots that are new get a slot, in ascending order of their ids; those
  * that are gone lose theirs. A name once shown stays while the snapshot keeps
- * its name on the host.
+ * its name on the host. One that was renamed gets a new slot as well: what the
+ * kernel has under the old name is then gone. Only where the kernel itself
+ * renames it, and knows it in one directory only, it keeps its slot.
  */
 void fs_vm_update (FsVm *self, const VixExtVM *record, FsStale *stale);
 
@@ -106,13 +110,11 @@ guint64 fs_vm_node (const FsVm *self, guint32 snapshot, FsKindId kind,
 /* What the kernel may have of a VM of which anything changed. */
 void fs_vm_collect_all (const FsVm *self, FsStale *stale);
 
-/* The listing of "snapshots" under every kept alias. */
+/* "snapshots" under every kept alias, and the markers. */
 void fs_vm_collect_snapshots (const FsVm *self, FsStale *stale);
 
-/* The name @shown in all kept aliases of "snapshots" but @except (which may
- * be none: any number over %FS_INDEX_MAX). */
-void fs_vm_collect_name (const FsVm *self, const char *shown, guint32 except,
-                         FsStale *stale);
+/* Snapshot @id gets a new slot, if it is there. */
+void fs_vm_renew_snapshot (FsVm *self, gint64 id, FsStale *stale);
 
 /* "snapshots" and "current" get a new node id. */
 void fs_vm_switch_alias (FsVm *self, FsStale *stale);

@@ -97,7 +97,7 @@ configure () { # CC DIR OPTION...
   local cc=$1 dir=$2 key="$1 $top ${*:3}"
   [[ ! -f $dir/build.ninja || $(cat "$dir/made-for" 2>/dev/null) != "$key" ]] \
     || return 0
-  [[ ! -d $dir/meson-private ]] || rm -rf "$dir"
+  [[ ! -d $dir/meson-private ]] || rm -rf --one-file-system "$dir"
   CC=$cc meson setup "$dir" "$top" "${@:3}" || return 1
   printf '%s\n' "$key" >"$dir/made-for"
 }

@@ -41,10 +41,15 @@ def make_vm(folder, size):
 
 @contextlib.contextmanager
 def scratch(where=None):
+    """A folder that is removed at the end, unless something is mounted there:
+    what a mount shows is not ours to remove."""
     folder = tempfile.mkdtemp(prefix='vixfs-bench.', dir=where)
     try:
         yield folder
     finally:
+        with open('/proc/self/mounts', encoding='utf-8') as mounts:
+            if any(line.split()[1].startswith(folder) for line in mounts):
+                sys.exit(f'{folder} is left: something is mounted in it')
         shutil.rmtree(folder)
 
 

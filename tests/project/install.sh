@@ -7,7 +7,7 @@ build=$1 prefix=$2 helper_dir=$3
 shift 3
 cc=("$@")
 dest=$(mktemp -d)
-trap 'rm -rf "$dest"' EXIT
+trap 'rm -rf --one-file-system "$dest"' EXIT
 number=0
 
 report () { # NAME COMMAND...
@@ -85,8 +85,9 @@ pages_are_well_formed () {
 
 report installs env DESTDIR="$dest" meson install --no-rebuild -C "$build"
 report program-library-headers-helper-and-pages-are-there has \
-  "$prefix/bin/vixfs" "$prefix/include/*vix.h" "$prefix/include/*vix-ext.h" \
-  "$prefix/include/*vm_basic_types.h" "$helper_dir/mount.vixfs" \
+  "$prefix/bin/vixfs" "$prefix/include/vmware-vix/vix.h" \
+  "$prefix/include/vmware-vix/vix-ext.h" \
+  "$prefix/include/vmware-vix/vm_basic_types.h" "$helper_dir/mount.vixfs" \
   "$prefix/share/man/man1/vixfs.1*" "$prefix/share/man/man8/mount.vixfs.8*"
 report libvixAllProducts-exports-Vix-and-nothing-else exports_only_vix
 report a-client-builds-with-pkg-config-and-runs client_builds_and_runs

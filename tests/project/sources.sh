@@ -38,6 +38,11 @@ none no-catch-all-file \
   "$(find "${code[@]}" \( -name 'internal.h' -o -name 'common.[ch]' \
      -o -name 'util.[ch]' -o -name 'utils.[ch]' \))"
 
+# A directory may be left mounted in what is removed.
+none scripts-remove-trees-on-one-file-system-only \
+  "$(grep -rnE '\brm -[a-zA-Z]*[rR]' tests --include='*.sh' tests/run tests/demo \
+     | grep -E 'rm -rf|rm -fr' | grep -v -e '--one-file-system')"
+
 none every-folder-has-a-short-readme \
   "$(find fs vix mount-helper tests -mindepth 0 -type d \
        ! -path 'tests/golden/*' ! -path 'tests/fuzz/*' \

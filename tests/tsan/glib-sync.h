@@ -39,6 +39,7 @@
 #define g_async_queue_try_pop tsan_async_queue_try_pop
 #define g_async_queue_timeout_pop tsan_async_queue_timeout_pop
 #define g_bytes_unref tsan_bytes_unref
+#define g_atomic_ref_count_dec tsan_atomic_ref_count_dec
 #define g_cancellable_cancel tsan_cancellable_cancel
 #define g_cancellable_is_cancelled tsan_cancellable_is_cancelled
 #define g_cancellable_make_pollfd tsan_cancellable_make_pollfd
@@ -272,6 +273,17 @@ TSAN_REAL (void, bytes_unref, (GBytes * bytes))
     __tsan_acquire (bytes);
   }
   real_bytes_unref (bytes);
+}
+
+TSAN_REAL (gboolean, atomic_ref_count_dec, (gatomicrefcount * refs))
+{
+  gboolean last;
+
+  __tsan_release (refs);
+  last = real_atomic_ref_count_dec (refs);
+  if (last)
+    __tsan_acquire (refs);
+  return last;
 }
 
 /*

@@ -32,7 +32,7 @@ VixJob_Wait (VixHandle jobHandle, VixPropertyID firstPropertyID, ...)
   if (vix_job_get_error (job) != NULL)
     return vix_error_to_public (vix_job_get_error (job));
   va_start (args, firstPropertyID);
-  vix_write_properties (job, firstPropertyID, args, &error);
+  vix_write_properties (job, firstPropertyID, &args, &error);
   va_end (args);
   return vix_error_to_public (error);
 }
@@ -93,7 +93,7 @@ VixJob_GetNthProperties (VixHandle jobHandle, int index, int propertyID, ...)
   if (index != 0)
     return VIX_E_BAD_VM_INDEX;
   va_start (args, propertyID);
-  vix_write_properties (job, propertyID, args, &error);
+  vix_write_properties (job, propertyID, &args, &error);
   va_end (args);
   return vix_error_to_public (error);
 }

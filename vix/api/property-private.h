@@ -21,6 +21,6 @@ gboolean vix_property_list_read_string (VixHandle handle, VixPropertyID id,
 /* Writes through the pointers of @args: pointer, id, pointer, ... up to
  * VIX_PROPERTY_NONE, the first id being @first. Stops at the first failure. */
 gboolean vix_write_properties (gpointer object, VixPropertyID first,
-                               va_list args, GError **error);
+                               va_list *args, GError **error);
 
 G_END_DECLS

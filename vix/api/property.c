@@ -466,8 +466,11 @@ write_value (const VixValue *value, void *to, void *to_second, GError **error)
   }
 }
 
+/* The analyzer loses sight of a va_list that is passed on. */
+/* NOLINTBEGIN(clang-analyzer-valist.Uninitialized) */
+
 gboolean
-vix_write_properties (gpointer object, VixPropertyID first, va_list args,
+vix_write_properties (gpointer object, VixPropertyID first, va_list *args,
                       GError **error)
 {
   Source source = { .object = object };
@@ -477,18 +480,20 @@ vix_write_properties (gpointer object, VixPropertyID first, va_list args,
                   ? (VixHost *)source.object->root
                   : NULL;
   for (VixPropertyID id = first; ok && id != VIX_PROPERTY_NONE;
-       id = ok ? va_arg (args, int) : id) {
-    void *to = va_arg (args, void *), *to_second = NULL;
+       id = ok ? va_arg (*args, int) : id) {
+    void *to = va_arg (*args, void *), *to_second = NULL;
     VixValue value;
 
     ok = source_read (&source, id, &value, error);
     if (ok && value.type == VIX_PROPERTYTYPE_BLOB)
-      to_second = va_arg (args, void *);
+      to_second = va_arg (*args, void *);
     ok = ok && write_value (&value, to, to_second, error);
   }
   vix_vm_record_unref (source.vm);
   return ok;
 }
+
+/* NOLINTEND(clang-analyzer-valist.Uninitialized) */
 
 VixError
 Vix_GetProperties (VixHandle handle, VixPropertyID firstPropertyID, ...)
@@ -500,7 +505,7 @@ Vix_GetProperties (VixHandle handle, VixPropertyID firstPropertyID, ...)
   if (object == NULL)
     return vix_error_to_public (error);
   va_start (args, firstPropertyID);
-  vix_write_properties (object, firstPropertyID, args, &error);
+  vix_write_properties (object, firstPropertyID, &args, &error);
   va_end (args);
   vix_object_unref (object);
   return vix_error_to_public (error);
@@ -519,6 +524,10 @@ Vix_GetPropertyType (VixHandle handle, VixPropertyID propertyID,
 
   if (object == NULL)
     return vix_error_to_public (error);
+  if (propertyType == NULL) {
+    vix_object_unref (object);
+    return VIX_E_INVALID_ARG;
+  }
   row = find_row (propertyID, &error);
   if (propertyType == NULL && error == NULL)
     g_set_error_literal (&error, VIX_ERROR, VIX_E_INVALID_ARG, "no pointer");
@@ -580,15 +589,17 @@ take_blob (VixPropertySet *set, VixPropertyID id, int size, const void *data,
   return TRUE;
 }
 
+/* NOLINTBEGIN(clang-analyzer-valist.Uninitialized): as above */
+
 /* Reads id, value, id, value, ... into a new set. */
 static VixPropertySet *
-collect_values (VixPropertyID first, va_list args, GError **error)
+collect_values (VixPropertyID first, va_list *args, GError **error)
 {
   g_autoptr (VixPropertySet) set = vix_property_set_new ();
   gboolean ok = TRUE;
 
   for (VixPropertyID id = first; ok && id != VIX_PROPERTY_NONE;
-       id = ok ? va_arg (args, int) : id) {
+       id = ok ? va_arg (*args, int) : id) {
     const PropertyRow *row = find_row (id, error);
     int number;
 
@@ -597,20 +608,20 @@ collect_values (VixPropertyID first, va_list args, GError **error)
     switch (row->type) {
     case VIX_PROPERTYTYPE_INTEGER:
     case VIX_PROPERTYTYPE_BOOL:
-      vix_property_set_add_int (set, id, row->type, va_arg (args, int));
+      vix_property_set_add_int (set, id, row->type, va_arg (*args, int));
       break;
     case VIX_PROPERTYTYPE_INT64:
-      vix_property_set_add_int64 (set, id, va_arg (args, int64));
+      vix_property_set_add_int64 (set, id, va_arg (*args, int64));
       break;
     case VIX_PROPERTYTYPE_STRING:
-      ok = take_string (set, id, va_arg (args, const char *), error);
+      ok = take_string (set, id, va_arg (*args, const char *), error);
       break;
     case VIX_PROPERTYTYPE_HANDLE:
-      ok = take_handle (set, id, va_arg (args, int), error);
+      ok = take_handle (set, id, va_arg (*args, int), error);
       break;
     case VIX_PROPERTYTYPE_BLOB:
-      number = va_arg (args, int);
-      ok = take_blob (set, id, number, va_arg (args, const void *), error);
+      number = va_arg (*args, int);
+      ok = take_blob (set, id, number, va_arg (*args, const void *), error);
       break;
     default:
       g_assert_not_reached ();
@@ -618,6 +629,8 @@ collect_values (VixPropertyID first, va_list args, GError **error)
   }
   return ok ? g_steal_pointer (&set) : NULL;
 }
+
+/* NOLINTEND(clang-analyzer-valist.Uninitialized) */
 
 VixError
 VixPropertyList_AllocPropertyList (VixHandle hostHandle,
@@ -636,7 +649,7 @@ VixPropertyList_AllocPropertyList (VixHandle hostHandle,
   if (object == NULL)
     return vix_error_to_public (error);
   va_start (args, firstPropertyID);
-  set = collect_values (firstPropertyID, args, &error);
+  set = collect_values (firstPropertyID, &args, &error);
   va_end (args);
   if (set != NULL) {
     list = vix_property_list_new (

@@ -358,6 +358,8 @@ vix_inventory_put (VixInventory *self, const VixExtVM *vm)
   vix_lock (&self->lock);
   old = g_hash_table_lookup (self->records, vm->id);
   if (old != NULL && vix_vm_record_equal (old, vm)) {
+    /* Another thread put it, perhaps just now: it has to be told first. */
+    flush_events (self);
     vix_unlock (&self->lock);
     vix_vm_record_unref (vm);
     return;

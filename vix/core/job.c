@@ -115,7 +115,8 @@ job_free (VixObject *object)
 
   g_clear_error (&self->error);
   vix_property_set_free (self->results);
-  g_clear_pointer (&self->queue, vix_job_queue_unref);
+  if (self->queue != NULL)
+    vix_job_queue_unref (self->queue);
   g_object_unref (self->cancellable);
   latch_unref (self->latch);
   g_cond_clear (&self->idle);
@@ -223,11 +224,9 @@ queue_next (VixJobQueue *queue)
 static void
 job_store (VixJob *self, VixPropertySet *results, GError *error)
 {
-  g_autoptr (VixPropertySet) unused = NULL;
-
   vix_error_normalize (&error);
   if (error != NULL) {
-    unused = results;
+    vix_property_set_free (results);
     results = vix_property_set_new ();
   }
   vix_property_set_add_int64 (results, VIX_PROPERTY_JOB_RESULT_ERROR_CODE,

@@ -58,21 +58,21 @@ void vix_object_init (VixObject *self, const VixObjectClass *klass,
 
 /**
  * vix_object_publish:
- * @self: (transfer full): fresh from vix_object_init()
+ * @object: (transfer full): fresh from vix_object_init()
  *
- * Makes @self the one object of its type and @key below its parent, or frees
+ * Makes @object the one object of its type and @key below its parent, or frees
  * it where there is such a one.
  *
  * Returns: (transfer full): that one
  */
-gpointer vix_object_publish (gpointer self, const char *key);
+gpointer vix_object_publish (gpointer object, const char *key);
 
-gpointer vix_object_ref (gpointer self);
+gpointer vix_object_ref (gpointer object);
 /* %NULL is ignored. The last one frees. */
-void vix_object_unref (gpointer self);
+void vix_object_unref (gpointer object);
 
 /* Adds a reference of the program's. Returns the handle, or 0 if dead. */
-VixHandle vix_object_give (gpointer self);
+VixHandle vix_object_give (gpointer object);
 
 /* All handles got through @root and its own lead nowhere from now on; the
  * program's references to them are dropped. */

@@ -54,7 +54,7 @@ vix_pool_push (VixPoolFunc func, gpointer data)
     pool.threads = g_thread_pool_new (worker, NULL, -1, FALSE, NULL);
   g_queue_push_tail (&pool.waiting, work);
   vix_unlock (&pool.lock);
-  started = g_thread_pool_push (pool.threads, GINT_TO_POINTER (1), NULL);
+  started = g_thread_pool_push (pool.threads, &pool, NULL);
   if (!started)
     run_next ();
 }

@@ -458,17 +458,17 @@ clone_native (WsHost *host, const char *id, gint64 snapshot, gboolean linked,
 }
 
 char *
-ws_clone_vm (gpointer data, const char *id, gint64 snapshot, gboolean linked,
+ws_clone_vm (gpointer host, const char *id, gint64 snapshot, gboolean linked,
              const char *dest_vmx, const VixOp *op, GError **error)
 {
-  WsHost *host = data;
+  WsHost *self = host;
   char *clone
-    = host->vendor != NULL
-        ? ws_vendor_clone_vm (host, id, snapshot, linked, dest_vmx, op, error)
-        : clone_native (host, id, snapshot, linked, dest_vmx, op, error);
+    = self->vendor != NULL
+        ? ws_vendor_clone_vm (self, id, snapshot, linked, dest_vmx, op, error)
+        : clone_native (self, id, snapshot, linked, dest_vmx, op, error);
 
-  ws_host_refresh_vm (host, id);
+  ws_host_refresh_vm (self, id);
   if (clone != NULL)
-    ws_host_refresh_vm (host, clone);
+    ws_host_refresh_vm (self, clone);
   return clone;
 }

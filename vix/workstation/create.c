@@ -367,16 +367,16 @@ create_native (WsHost *host, const char *id, const VixSnapshotParams *params,
 }
 
 gboolean
-ws_create_snapshot (gpointer data, const char *id,
+ws_create_snapshot (gpointer host, const char *id,
                     const VixSnapshotParams *params, gint64 *ret_id,
                     const VixOp *op, GError **error)
 {
-  WsHost *host = data;
+  WsHost *self = host;
   gboolean ok
-    = host->vendor != NULL
-        ? ws_vendor_create_snapshot (host, id, params, ret_id, op, error)
-        : create_native (host, id, params, ret_id, op, error);
+    = self->vendor != NULL
+        ? ws_vendor_create_snapshot (self, id, params, ret_id, op, error)
+        : create_native (self, id, params, ret_id, op, error);
 
-  ws_host_refresh_vm (host, id);
+  ws_host_refresh_vm (self, id);
   return ok;
 }

@@ -202,14 +202,14 @@ delete_native (WsHost *host, const char *id, gboolean disk_files,
 }
 
 gboolean
-ws_delete_vm (gpointer data, const char *id, gboolean disk_files,
+ws_delete_vm (gpointer host, const char *id, gboolean disk_files,
               const VixOp *op, GError **error)
 {
-  WsHost *host = data;
-  gboolean ok = host->vendor != NULL
-                  ? ws_vendor_delete_vm (host, id, disk_files, op, error)
-                  : delete_native (host, id, disk_files, op, error);
+  WsHost *self = host;
+  gboolean ok = self->vendor != NULL
+                  ? ws_vendor_delete_vm (self, id, disk_files, op, error)
+                  : delete_native (self, id, disk_files, op, error);
 
-  ws_host_refresh_vm (host, id);
+  ws_host_refresh_vm (self, id);
   return ok;
 }

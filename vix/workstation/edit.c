@@ -46,12 +46,12 @@ edit_native (WsHost *host, const char *id, gint64 snapshot, const char *name,
 }
 
 gboolean
-ws_edit_snapshot (gpointer data, const char *id, gint64 snapshot,
+ws_edit_snapshot (gpointer host, const char *id, gint64 snapshot,
                   const char *name, const char *description, const VixOp *op,
                   GError **error)
 {
-  gboolean ok = edit_native (data, id, snapshot, name, description, op, error);
+  gboolean ok = edit_native (host, id, snapshot, name, description, op, error);
 
-  ws_host_refresh_vm (data, id);
+  ws_host_refresh_vm (host, id);
   return ok;
 }

@@ -325,15 +325,16 @@ open_path (const char *path, GError **error)
   int fd
     = open (path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
-  if (fd < 0) {
+  if (fd < 0 && errno != ELOOP) {
     vix_set_error_errno (error, errno, "%s", path);
     return -1;
   }
-  if (fstat (fd, &st) == 0 && S_ISREG (st.st_mode))
+  if (fd >= 0 && fstat (fd, &st) == 0 && S_ISREG (st.st_mode))
     return fd;
   g_set_error (error, VIX_ERROR, VIX_E_FILE_ACCESS_ERROR,
                "%s: is no regular file", path);
-  close (fd);
+  if (fd >= 0)
+    close (fd);
   return -1;
 }
 

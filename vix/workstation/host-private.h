@@ -25,7 +25,8 @@ typedef struct {
   WsMergeQueue *merges; /* NULL if read-only */
 
   VixLock lock;           /* VIX_LOCK_HOST; guards what follows */
-  GHashTable *refreshing; /* id -> VMs being re-read, see inventory.c */
+  GCond refreshed;        /* an id left the next one */
+  GHashTable *refreshing; /* set of ids being read, see inventory.c */
   GHashTable *places;     /* id -> where the watch found it */
   gboolean watched;       /* records are published */
   WsWatch *watch;         /* NULL before watch; not guarded */
@@ -111,7 +112,7 @@ gboolean ws_recover_vm (WsHost *host, const WsVmDir *dir,
  * other; it starts with the first. @host: borrowed. */
 WsMergeQueue *ws_merge_queue_new (WsHost *host);
 /* Cancels (the next start goes on) and joins; NULL is ignored. */
-void ws_merge_queue_free (WsMergeQueue *queue);
+void ws_merge_queue_free (WsMergeQueue *self);
 
 /* ---- vendor.c ---- */
 

@@ -2,28 +2,18 @@
 /*
  * Reading VMs and publishing their records.
  *
- * Several threads may read one VM at a time: the watch, and the jobs that
- * change it. No lock is held while they read and publish, so the one that
- * read first may publish last. Each therefore looks, after publishing,
- * whether another one published since it began to read, and if so reads
- * again: whoever comes last has read last.
+ * Several threads may want to read one VM at a time: the watch, and the jobs
+ * that change it. They take turns, each reading after the one before it has
+ * published, so that an older state is never published over a newer one and
+ * whoever returns has published what was true after it came.
  */
 #include <string.h>
 
 #include "base/error.h"
+#include "core/scope.h"
 #include "workstation/host-private.h"
 #include "workstation/tree.h"
 #include "workstation/vm-record.h"
-
-/* Two threads could go on outrunning each other only as long as the VM goes
- * on changing; the watch comes back to it then anyway. */
-#define MAX_ROUNDS 16
-
-/* A VM that is being read. */
-typedef struct {
-  guint users;
-  guint published; /* how often since the first user came */
-} Refreshing;
 
 /* Both strings are in this block. */
 typedef struct {
@@ -36,8 +26,9 @@ void
 ws_host_init_inventory (WsHost *host)
 {
   vix_lock_init (&host->lock, VIX_LOCK_HOST);
+  g_cond_init (&host->refreshed);
   host->refreshing
-    = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+    = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   host->places
     = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
 }
@@ -47,6 +38,7 @@ ws_host_clear_inventory (WsHost *host)
 {
   g_hash_table_unref (host->refreshing);
   g_hash_table_unref (host->places);
+  g_cond_clear (&host->refreshed);
   vix_lock_clear (&host->lock);
 }
 
@@ -78,106 +70,82 @@ ws_host_set_place (WsHost *host, const char *id, const char *path,
   vix_unlock (&host->lock);
 }
 
+/* ---- turns ---- */
+
+/* Waits for this thread's turn at @id. FALSE, without waiting, if it comes from
+ * inside a callback: whoever has the turn may be waiting for that one to
+ * return. It may read then, but not publish. */
+static gboolean
+turn_begin (WsHost *host, const char *id)
+{
+  if (vix_callback_is_inside ())
+    return FALSE;
+  vix_lock (&host->lock);
+  while (g_hash_table_contains (host->refreshing, id))
+    vix_lock_wait (&host->lock, &host->refreshed);
+  g_hash_table_add (host->refreshing, g_strdup (id));
+  vix_unlock (&host->lock);
+  return TRUE;
+}
+
+static void
+turn_end (WsHost *host, const char *id)
+{
+  vix_lock (&host->lock);
+  g_hash_table_remove (host->refreshing, id);
+  g_cond_broadcast (&host->refreshed);
+  vix_unlock (&host->lock);
+}
+
 void
 ws_host_forget_vm (WsHost *host, const char *id)
 {
-  Refreshing *refreshing;
+  gboolean mine = turn_begin (host, id);
 
   vix_lock (&host->lock);
   g_hash_table_remove (host->places, id);
-  refreshing = g_hash_table_lookup (host->refreshing, id);
-  if (refreshing != NULL)
-    refreshing->published++;
   vix_unlock (&host->lock);
   vix_inventory_remove (host->inventory, id);
+  if (mine)
+    turn_end (host, id);
 }
 
 /* ---- reading ---- */
 
-/* What a round needs to know; the strings are the caller's. */
-typedef struct {
-  char *path; /* NULL: the watch has not seen it */
-  char *team;
-  guint published;
-  gboolean publish;
-} Round;
-
-static void
-round_begin (WsHost *host, const char *id, Round *ret_round)
+/* Where the watch saw the VM; both NULL if it did not. */
+static gboolean
+find_place (WsHost *host, const char *id, char **ret_path, char **ret_team)
 {
   const Place *place;
-  const Refreshing *refreshing;
+  gboolean watched;
 
   vix_lock (&host->lock);
   place = g_hash_table_lookup (host->places, id);
-  refreshing = g_hash_table_lookup (host->refreshing, id);
-  ret_round->path = place == NULL ? NULL : g_strdup (place->path);
-  ret_round->team = place == NULL ? NULL : g_strdup (place->team);
-  ret_round->published = refreshing->published;
-  ret_round->publish = host->watched;
+  *ret_path = place == NULL ? NULL : g_strdup (place->path);
+  *ret_team = place == NULL ? NULL : g_strdup (place->team);
+  watched = host->watched;
   vix_unlock (&host->lock);
-}
-
-/* TRUE: somebody published since round_begin(). */
-static gboolean
-round_end (WsHost *host, const char *id, Round *round)
-{
-  Refreshing *refreshing;
-  gboolean outrun;
-
-  g_free (round->path);
-  g_free (round->team);
-  vix_lock (&host->lock);
-  refreshing = g_hash_table_lookup (host->refreshing, id);
-  outrun = round->publish && refreshing->published != round->published;
-  if (round->publish)
-    refreshing->published++;
-  vix_unlock (&host->lock);
-  return outrun;
-}
-
-static void
-refresh_enter (WsHost *host, const char *id)
-{
-  Refreshing *refreshing;
-
-  vix_lock (&host->lock);
-  refreshing = g_hash_table_lookup (host->refreshing, id);
-  if (refreshing == NULL) {
-    refreshing = g_new0 (Refreshing, 1);
-    g_hash_table_insert (host->refreshing, g_strdup (id), refreshing);
-  }
-  refreshing->users++;
-  vix_unlock (&host->lock);
-}
-
-static void
-refresh_leave (WsHost *host, const char *id)
-{
-  Refreshing *refreshing;
-
-  vix_lock (&host->lock);
-  refreshing = g_hash_table_lookup (host->refreshing, id);
-  if (--refreshing->users == 0)
-    g_hash_table_remove (host->refreshing, id);
-  vix_unlock (&host->lock);
+  return watched;
 }
 
 /* Reads, and publishes if the VM is one that the watch finds. */
 static const VixExtVM *
-read_once (WsHost *host, const char *id, Round *round)
+read_once (WsHost *host, const char *id, gboolean publish)
 {
   const char *const *roots = (const char *const *)host->roots;
+  g_autofree char *path = NULL;
+  g_autofree char *team = NULL;
   gboolean in_tree = TRUE;
   const VixExtVM *record;
   WsVmPlace place;
 
-  if (round->path == NULL)
-    in_tree = ws_tree_place_of (id, roots, &round->path, &round->team);
-  place.path = round->path;
-  place.team = round->team;
+  publish = find_place (host, id, &path, &team) && publish;
+  if (path == NULL)
+    in_tree = ws_tree_place_of (id, roots, &path, &team);
+  place.path = path;
+  place.team = team;
   record = ws_vm_record_read (id, roots, &place);
-  if (!round->publish || !in_tree)
+  if (!publish || !in_tree)
     return record;
   if (record == NULL)
     vix_inventory_remove (host->inventory, id);
@@ -189,21 +157,14 @@ read_once (WsHost *host, const char *id, Round *round)
 const VixExtVM *
 ws_host_read_vm (WsHost *host, const char *id)
 {
-  const VixExtVM *record = NULL;
-  gboolean outrun = TRUE;
-  int n;
+  const VixExtVM *record;
+  gboolean mine;
 
   VIX_MAY_BLOCK ();
-  refresh_enter (host, id);
-  for (n = 0; outrun && n < MAX_ROUNDS; n++) {
-    Round round;
-
-    vix_vm_record_unref (record);
-    round_begin (host, id, &round);
-    record = read_once (host, id, &round);
-    outrun = round_end (host, id, &round);
-  }
-  refresh_leave (host, id);
+  mine = turn_begin (host, id);
+  record = read_once (host, id, mine);
+  if (mine)
+    turn_end (host, id);
   return record;
 }
 

@@ -3,20 +3,20 @@
 #include "workstation/vendor.h"
 
 gboolean
-ws_power (gpointer data, const char *id, VixPowerOp what, int options,
+ws_power (gpointer host, const char *id, VixPowerOp what, int options,
           const VixOp *op, GError **error)
 {
-  WsHost *host = data;
+  WsHost *self = host;
   gboolean ok;
 
-  if (host->vendor == NULL) {
+  if (self->vendor == NULL) {
     g_set_error (error, VIX_ERROR, VIX_E_NOT_SUPPORTED,
                  "%s: running VMs needs VMware's own library, which is not "
                  "installed here",
                  id);
     return FALSE;
   }
-  ok = ws_vendor_power (host, id, what, options, op, error);
-  ws_host_refresh_vm (host, id);
+  ok = ws_vendor_power (self, id, what, options, op, error);
+  ws_host_refresh_vm (self, id);
   return ok;
 }

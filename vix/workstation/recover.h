@@ -37,6 +37,6 @@ gboolean ws_recover_with (WsHost *host, const char *id, gboolean merges,
                           GError **error);
 
 /* Any thread. A VM that is in the queue already is not added again. */
-void ws_merge_queue_push (WsMergeQueue *queue, const char *id);
+void ws_merge_queue_push (WsMergeQueue *self, const char *id);
 
 G_END_DECLS

@@ -446,15 +446,15 @@ remove_native (WsHost *host, const char *id, gint64 snapshot, gboolean children,
 }
 
 gboolean
-ws_remove_snapshot (gpointer data, const char *id, gint64 snapshot,
+ws_remove_snapshot (gpointer host, const char *id, gint64 snapshot,
                     gboolean children, const VixOp *op, GError **error)
 {
-  WsHost *host = data;
+  WsHost *self = host;
   gboolean ok
-    = host->vendor != NULL
-        ? ws_vendor_remove_snapshot (host, id, snapshot, children, op, error)
-        : remove_native (host, id, snapshot, children, op, error);
+    = self->vendor != NULL
+        ? ws_vendor_remove_snapshot (self, id, snapshot, children, op, error)
+        : remove_native (self, id, snapshot, children, op, error);
 
-  ws_host_refresh_vm (host, id);
+  ws_host_refresh_vm (self, id);
   return ok;
 }

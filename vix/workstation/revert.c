@@ -318,17 +318,17 @@ revert_native (WsHost *host, const char *id, gint64 uid,
 }
 
 gboolean
-ws_revert_to_snapshot (gpointer data, const char *id, gint64 snapshot,
+ws_revert_to_snapshot (gpointer host, const char *id, gint64 snapshot,
                        gboolean suppress_power_on, const VixOp *op,
                        GError **error)
 {
-  WsHost *host = data;
+  WsHost *self = host;
   gboolean ok
-    = host->vendor != NULL
-        ? ws_vendor_revert_to_snapshot (host, id, snapshot, suppress_power_on,
+    = self->vendor != NULL
+        ? ws_vendor_revert_to_snapshot (self, id, snapshot, suppress_power_on,
                                         op, error)
-        : revert_native (host, id, snapshot, suppress_power_on, op, error);
+        : revert_native (self, id, snapshot, suppress_power_on, op, error);
 
-  ws_host_refresh_vm (host, id);
+  ws_host_refresh_vm (self, id);
   return ok;
 }

@@ -425,7 +425,7 @@ typedef struct {
 static gboolean
 vmsn_next_tag (Vmsn *self, VmsnTag *tag, gboolean *ret_end, GError **error)
 {
-  guint8 head[2], sizes[18];
+  guint8 head[2] = { 0 }, sizes[18];
   guint name_len, indices, sizes_len = self->old_layout ? 10 : 18;
   ByteReader reader;
 

@@ -100,7 +100,7 @@ append_field (GString *s, const TxnOp *op, char field, guint nth_name)
   switch (field) {
   case 't':
     name = op->other;
-    /* fall through */
+    G_GNUC_FALLTHROUGH;
   case 'n':
     encoded = g_uri_escape_bytes ((const guint8 *)name, strlen (name), NULL);
     g_string_append (s, encoded);

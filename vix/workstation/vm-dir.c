@@ -242,7 +242,7 @@ read_all (int fd, gsize max_bytes, const char *path, GError **error)
       return NULL;
     }
     g_byte_array_set_size (out, (guint)(len + (gsize)n));
-    if (n == 0)
+    if (n == 0 || (out->len == (guint64)st.st_size && (gsize)n < step))
       return g_steal_pointer (&out);
     step = MIN (max_bytes + 1 - MIN (max_bytes + 1, out->len), 65536);
   }
@@ -470,6 +470,7 @@ open_candidate (WsResolver *self, const Candidate *candidate, int flags,
 {
   g_autofree char *path = NULL;
   g_autofree char *real_dir = NULL;
+  struct stat st;
   int fd = -1, err;
   int dir_fd = open (candidate->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
@@ -480,11 +481,12 @@ open_candidate (WsResolver *self, const Candidate *candidate, int flags,
   }
   real_dir = path_of_fd (dir_fd);
   if (real_dir == NULL || !is_allowed (self, real_dir)) {
-    g_set_error (error, VIX_ERROR, VIX_E_FILE_ACCESS_ERROR,
-                 "%s/%s: lies outside of what this VM may read; put it "
-                 "below the source directory, or name its directory in "
-                 "fileSearchPath",
-                 candidate->dir, candidate->base);
+    if (fstatat (dir_fd, candidate->base, &st, AT_SYMLINK_NOFOLLOW) == 0)
+      g_set_error (error, VIX_ERROR, VIX_E_FILE_ACCESS_ERROR,
+                   "%s/%s: lies outside of what this VM may read; put it "
+                   "below the source directory, or name its directory in "
+                   "fileSearchPath",
+                   candidate->dir, candidate->base);
     close (dir_fd);
     return -1;
   }

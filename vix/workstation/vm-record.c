@@ -209,7 +209,8 @@ read_opened (Draft *draft, const WsVmDir *dir)
   if (vmx != NULL) {
     disks = ws_vmx_list_disks (vmx);
     take_vmx (draft, vmx, dir->id, disks);
-    draft->vm.uuid = uuid = ws_vmx_get_uuid (vmx);
+    uuid = ws_vmx_get_uuid (vmx);
+    draft->vm.uuid = uuid;
     take_locks (draft, dir, vmx, disks);
   } else {
     draft->vm.flags |= VIXEXT_VM_INACCESSIBLE;

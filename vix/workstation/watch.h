@@ -22,7 +22,7 @@ G_BEGIN_DECLS
 /* Starts the thread; from now on the host publishes. */
 WsWatch *ws_watch_new (WsHost *host);
 /* Ends it; nothing is published for this end. NULL is ignored. */
-void ws_watch_free (WsWatch *watch);
+void ws_watch_free (WsWatch *self);
 
 /**
  * ws_watch_set_limit:

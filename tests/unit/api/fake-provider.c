@@ -333,8 +333,10 @@ fake_disconnect (gpointer data)
   VIX_MAY_BLOCK ();
   g_mutex_lock (&fake.mutex);
   g_ptr_array_remove (fake.hosts, host);
-  if (fake.hosts->len == 0)
-    g_clear_pointer (&fake.hosts, g_ptr_array_unref);
+  if (fake.hosts->len == 0) {
+    g_ptr_array_unref (fake.hosts);
+    fake.hosts = NULL;
+  }
   fake.log.disconnected++;
   g_cond_broadcast (&fake.changed);
   g_mutex_unlock (&fake.mutex);

@@ -7,7 +7,7 @@ build=$1 source=$2
 shift 2
 cc=("$@")
 dest=$(mktemp -d)
-trap 'rm -rf "$dest"' EXIT
+trap 'rm -rf --one-file-system "$dest"' EXIT
 number=0
 
 report () { # NAME COMMAND...

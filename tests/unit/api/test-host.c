@@ -143,10 +143,10 @@ test_find_items_complete_before_wait_returns (void)
   VixHandle host = connect_workstation ();
   Found found = { .paths = g_string_new ("") };
   char *path = NULL;
+  VixError err = finish (
+    VixHost_FindItems (host, VIX_FIND_RUNNING_VMS, 0, -1, on_found, &found));
 
-  assert_vix (finish (VixHost_FindItems (host, VIX_FIND_RUNNING_VMS, 0, -1,
-                                         on_found, &found)),
-              VIX_OK);
+  assert_vix (err, VIX_OK);
   g_assert_cmpstr (found.paths->str, ==,
                    "/vms/two/two.vmx;/vms/quiet/quiet.vmx;"
                    "/vms/bare/bare.vmx;");
@@ -160,9 +160,9 @@ test_find_items_complete_before_wait_returns (void)
   Vix_FreeBuffer (path);
   g_string_truncate (found.paths, 0);
   found.completed = 0;
-  assert_vix (finish (VixHost_FindItems (host, VIX_FIND_REGISTERED_VMS, 0, -1,
-                                         on_found, &found)),
-              VIX_OK);
+  err = finish (
+    VixHost_FindItems (host, VIX_FIND_REGISTERED_VMS, 0, -1, on_found, &found));
+  assert_vix (err, VIX_OK);
   g_assert_nonnull (strstr (found.paths->str, "/vms/one/one.vmx;"));
   g_string_free (found.paths, TRUE);
   disconnect_and_check (host);
@@ -408,7 +408,7 @@ test_pump_runs_nothing_unpumped (void)
 
   g_usleep (50000);
   assert_vix (VixJob_CheckCompletion (job, &complete), VIX_OK);
-  g_assert_cmpint (complete, ==, FALSE);
+  g_assert_true (complete == FALSE);
   g_assert_cmpint (pumped.completed, ==, 0);
   Vix_PumpEvents (host, VIX_PUMPEVENTOPTION_NONE);
   g_assert_cmpint (pumped.completed, ==, 2);
@@ -498,6 +498,36 @@ test_pump_disconnect_calls_back (void)
   disconnect_and_check (host);
 }
 
+/* A callback starts the next job and pumps until it is done. */
+static void
+on_pumped_pump (VixHandle job, VixEventType event, VixHandle more, void *data)
+{
+  VixHandle host = *(VixHandle *)data, next;
+  Bool complete = FALSE;
+
+  if (event != VIX_EVENTTYPE_JOB_COMPLETED)
+    return;
+  next = VixVM_Open (host, "/vms/one/one.vmx", NULL, NULL);
+  while (!complete) {
+    Vix_PumpEvents (host, VIX_PUMPEVENTOPTION_NONE);
+    VixJob_CheckCompletion (next, &complete);
+  }
+  *(VixHandle *)data = finish_with_handle (next);
+}
+
+static void
+test_pump_inside_a_callback (void)
+{
+  VixHandle host = connect_host (VIX_SERVICEPROVIDER_VMWARE_WORKSTATION,
+                                 VIX_HOSTOPTION_USE_EVENT_PUMP);
+  VixHandle data = host;
+
+  VixVM_Open (host, "/vms/two/two.vmx", on_pumped_pump, &data);
+  Vix_PumpEvents (host, VIX_PUMPEVENTOPTION_NONE);
+  g_assert_cmpint (Vix_GetHandleType (data), ==, VIX_HANDLETYPE_VM);
+  disconnect_and_check (host);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -522,6 +552,7 @@ main (int argc, char **argv)
   ADD ("pump/runs-nothing-unpumped", pump_runs_nothing_unpumped);
   ADD ("pump/while-another-thread-waits", pump_while_another_thread_waits);
   ADD ("pump/waiting-does-not-block", pump_waiting_does_not_block);
+  ADD ("pump/inside-a-callback", pump_inside_a_callback);
   ADD ("pump/disconnect-calls-back", pump_disconnect_calls_back);
   ADD ("releasing-everything-disconnects", releasing_everything_disconnects);
   return g_test_run ();

@@ -71,7 +71,7 @@ test_callback_once_before_wait_returns (void)
     g_assert_cmpint (seen.job, ==, job);
     g_assert_cmpint (seen.more, ==, VIX_INVALID_HANDLE);
     g_assert_true (seen.thread != g_thread_self ());
-    g_assert_cmpint (seen.done_inside, ==, TRUE);
+    g_assert_true (seen.done_inside == TRUE);
     assert_vix (seen.wait_inside, VIX_OK);
     g_assert_cmpint (seen.progress, >, 0);
     Vix_ReleaseHandle (job);
@@ -117,8 +117,8 @@ test_states_while_running (void)
   job = VixVM_CreateSnapshot (vm, "s", NULL, 0, VIX_INVALID_HANDLE, NULL, NULL);
   fake_wait_running (1);
   assert_vix (VixJob_CheckCompletion (job, &c.complete), VIX_OK);
-  g_assert_cmpint (c.complete, ==, FALSE);
-  g_assert_cmpint (c.guard, ==, 7);
+  g_assert_true (c.complete == FALSE);
+  g_assert_true (c.guard == 7);
   assert_vix (VixJob_GetError (job), VIX_E_UNFINISHED_JOB);
   assert_vix (Vix_GetProperties (job, VIX_PROPERTY_JOB_RESULT_HANDLE, &result,
                                  VIX_PROPERTY_NONE),
@@ -133,8 +133,8 @@ test_states_while_running (void)
   fake_open_gate ();
   assert_vix (VixJob_Wait (job, VIX_PROPERTY_NONE), VIX_OK);
   assert_vix (VixJob_CheckCompletion (job, &c.complete), VIX_OK);
-  g_assert_cmpint (c.complete, ==, TRUE);
-  g_assert_cmpint (c.guard, ==, 7);
+  g_assert_true (c.complete == TRUE);
+  g_assert_true (c.guard == 7);
   assert_vix (VixJob_CheckCompletion (job, NULL), VIX_E_INVALID_ARG);
   g_assert_cmpint (
     VixJob_GetNumProperties (job, VIX_PROPERTY_JOB_RESULT_HANDLE), ==, 1);

@@ -178,6 +178,7 @@ test_stops_at_the_first_failure (void)
   VixHandle host = connect_workstation ();
   VixHandle vm = open_vm (host, "one");
   int vcpus = -1, memory = -1, bad = -1;
+  char **nowhere = NULL;
 
   assert_vix (Vix_GetProperties (vm, VIX_PROPERTY_VM_NUM_VCPUS, &vcpus,
                                  VIX_PROPERTY_HOST_HOSTTYPE, &bad,
@@ -188,7 +189,7 @@ test_stops_at_the_first_failure (void)
   g_assert_cmpint (bad, ==, -1);
   g_assert_cmpint (memory, ==, -1);
   assert_vix (
-    Vix_GetProperties (vm, VIX_PROPERTY_VM_NAME, NULL, VIX_PROPERTY_NONE),
+    Vix_GetProperties (vm, VIX_PROPERTY_VM_NAME, nowhere, VIX_PROPERTY_NONE),
     VIX_E_INVALID_ARG);
   assert_vix (Vix_GetProperties (vm, VIX_PROPERTY_NONE), VIX_OK);
   disconnect_and_check (host);
@@ -221,9 +222,9 @@ test_values_of_a_vm (void)
   g_assert_cmpint (memory, ==, 512);
   g_assert_cmpint (features, ==, VIX_VM_SUPPORT_MULTIPLE_SNAPSHOTS);
   g_assert_cmpint (tools, ==, VIX_TOOLSSTATE_UNKNOWN);
-  g_assert_cmpint (in_team, ==, TRUE);
-  g_assert_cmpint (read_only, ==, FALSE);
-  g_assert_cmpint (recording, ==, FALSE);
+  g_assert_true (in_team == TRUE);
+  g_assert_true (read_only == FALSE);
+  g_assert_true (recording == FALSE);
   Vix_FreeBuffer (name);
   Vix_FreeBuffer (path);
   Vix_FreeBuffer (team);
@@ -260,7 +261,7 @@ test_power_state_is_of_now_and_plain (void)
                                    VIX_PROPERTY_NONE),
                 VIX_OK);
     g_assert_cmphex (state, ==, cases[i].expected);
-    g_assert_cmpint (running, ==, cases[i].running);
+    g_assert_true (running == cases[i].running);
   }
   disconnect_and_check (host);
 }
@@ -298,7 +299,7 @@ test_list_keeps_values_of_each_type (void)
               VIX_OK);
   g_assert_cmpstr (got_text, ==, "päss");
   g_assert_cmpint (number, ==, 8);
-  g_assert_cmpint (flag, ==, TRUE);
+  g_assert_true (flag == TRUE);
   g_assert_cmpint (big, ==, (int64)1 << 40);
   g_assert_cmpint (got_handle, ==, vm);
   g_assert_cmpmem (got_data, size, "\1\0\377", 3);

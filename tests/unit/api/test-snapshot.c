@@ -197,7 +197,7 @@ test_team_members_snapshot_independently (void)
   assert_vix (Vix_GetProperties (member, VIX_PROPERTY_VM_IN_VMTEAM, &in_team,
                                  VIX_PROPERTY_NONE),
               VIX_OK);
-  g_assert_cmpint (in_team, ==, TRUE);
+  g_assert_true (in_team == TRUE);
   create_snapshot (member, "s");
   assert_vix (VixVM_GetNumRootSnapshots (other, &n), VIX_OK);
   g_assert_cmpint (n, ==, 0);
@@ -242,7 +242,7 @@ test_read_only_host_is_refused (void)
   assert_vix (Vix_GetProperties (vm, VIX_PROPERTY_VM_READ_ONLY, &read_only,
                                  VIX_PROPERTY_NONE),
               VIX_OK);
-  g_assert_cmpint (read_only, ==, TRUE);
+  g_assert_true (read_only == TRUE);
   g_assert_cmpint (fake_get_log ().changes, ==, 0);
   disconnect_and_check (host);
 }
@@ -439,7 +439,7 @@ test_named (void)
   cases[n++] = (typeof (*cases)){ "\xff", 0, VIX_E_INVALID_UTF8_STRING };
   for (gsize i = 0; i < n; i++) {
     found = 5;
-    g_test_message ("%s", cases[i].name);
+    g_test_message ("case %" G_GSIZE_FORMAT, i);
     assert_vix (VixVM_GetNamedSnapshot (vm, cases[i].name, &found),
                 cases[i].code);
     g_assert_cmpint (found, ==, cases[i].handle);

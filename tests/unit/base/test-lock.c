@@ -4,10 +4,6 @@
  */
 #include "base/lock.h"
 
-#ifndef VIX_LOCK_CHECKS
-#error "this program needs the checks"
-#endif
-
 static VixLock low, high;
 
 static void

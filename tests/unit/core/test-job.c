@@ -129,8 +129,9 @@ test_progress_from_another_thread (void)
 {
   for (int i = 0; i < 20; i++) {
     Data data = { 0 };
+    VixError err = run_job (run_reporting, &data);
 
-    g_assert_cmpuint (run_job (run_reporting, &data), ==, VIX_OK);
+    g_assert_cmpuint (err, ==, VIX_OK);
     g_assert_cmpint (data.progress, >, 0);
     g_assert_cmpint (data.progress, <=, 101);
     g_assert_cmpint (data.progress_after_end, ==, 0);

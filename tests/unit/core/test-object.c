@@ -137,7 +137,7 @@ test_numbers_are_not_used_again (void)
 /* All open the same name at once: never two objects. */
 typedef struct {
   Thing *host;
-  Thing *first; /* atomic */
+  VixHandle first; /* atomic */
 } Race;
 
 static gpointer
@@ -148,8 +148,9 @@ open_same (gpointer data)
   Thing *thing
     = vix_object_publish (thing_new (&vm_class, race->host, &freed), "x");
 
-  if (!g_atomic_pointer_compare_and_exchange (&race->first, NULL, thing))
-    g_assert_true (g_atomic_pointer_get (&race->first) == thing);
+  if (!g_atomic_int_compare_and_exchange (&race->first, 0,
+                                          thing->object.handle))
+    g_assert_cmpint (g_atomic_int_get (&race->first), ==, thing->object.handle);
   g_assert_true (thing->freed == &freed || freed == 1);
   return thing;
 }
@@ -159,7 +160,7 @@ test_race_to_publish (void)
 {
   for (int round = 0; round < 200; round++) {
     int freed = 0;
-    Race race = { thing_new (&host_class, NULL, &freed), NULL };
+    Race race = { thing_new (&host_class, NULL, &freed), 0 };
     GThread *threads[4];
     Thing *things[4];
 

@@ -115,8 +115,8 @@ static void
 test_none (void)
 {
   static const char *const texts[] = { "", ".encoding = \"UTF-8\"\n",
-                                       "snapshot.numSnapshots = \"0\"\n"
-                                       "snapshot.current = \"0\"\n" };
+                                       ("snapshot.numSnapshots = \"0\"\n"
+                                        "snapshot.current = \"0\"\n") };
   gsize i;
 
   for (i = 0; i < G_N_ELEMENTS (texts); i++) {

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <unistd.h>
+
+#include "options.h"
+
+/* Parses "vixfs" and the words up to NULL. */
+static FsOptions *
+parse (GError **error, ...)
+{
+  g_autoptr (GPtrArray) words = g_ptr_array_new_with_free_func (g_free);
+  const char *word;
+  va_list list;
+
+  g_ptr_array_add (words, g_strdup ("vixfs"));
+  va_start (list, error);
+  while ((word = va_arg (list, const char *)) != NULL)
+    g_ptr_array_add (words, g_strdup (word));
+  va_end (list);
+  g_ptr_array_add (words, NULL);
+  return fs_options_parse ((int)words->len - 1, (char **)words->pdata, error);
+}
+
+static void
+test_defaults (void)
+{
+  g_autoptr (FsOptions) options = parse (NULL, "/vms", "/mnt", NULL);
+
+  g_assert_nonnull (options);
+  g_assert_cmpstr (options->source, ==, "/vms");
+  g_assert_cmpstr (options->mountpoint, ==, "/mnt");
+  g_assert_false (options->foreground);
+  g_assert_false (options->debug);
+  g_assert_false (options->read_only);
+  g_assert_false (options->allow_other);
+  g_assert_cmpuint (options->uid, ==, geteuid ());
+  g_assert_cmpuint (options->gid, ==, getegid ());
+  g_assert_cmpuint (options->umask, ==, 077);
+  g_assert_null (options->vendor);
+  g_assert_cmpuint (options->kernel->len, ==, 0);
+}
+
+static void
+test_all (void)
+{
+  g_autoptr (FsOptions) options = parse (
+    NULL, "-o", "ro,allow_other,uid=12", "/vms", "-f", "-ogid=34", "/mnt", "-o",
+    "umask=027,vendor=/a\\,b.so,nonempty,nosuid,noexec", NULL);
+
+  g_assert_nonnull (options);
+  g_assert_true (options->read_only);
+  g_assert_true (options->allow_other);
+  g_assert_true (options->nonempty);
+  g_assert_true (options->foreground);
+  g_assert_cmpuint (options->uid, ==, 12);
+  g_assert_cmpuint (options->gid, ==, 34);
+  g_assert_cmpuint (options->umask, ==, 027);
+  g_assert_cmpstr (options->vendor, ==, "/a,b.so");
+  g_assert_cmpuint (options->kernel->len, ==, 2);
+  g_assert_cmpstr (options->kernel->pdata[0], ==, "nosuid");
+}
+
+static void
+test_last_wins (void)
+{
+  g_autoptr (FsOptions) options
+    = parse (NULL, "-o", "ro,rw,umask=0,umask=022", "/vms", "/mnt", NULL);
+
+  g_assert_false (options->read_only);
+  g_assert_cmpuint (options->umask, ==, 022);
+}
+
+static void
+test_names (void)
+{
+  g_autoptr (FsOptions) options
+    = parse (NULL, "-o", "uid=root,gid=root", "/vms", "/mnt", NULL);
+
+  g_assert_nonnull (options);
+  g_assert_cmpuint (options->uid, ==, 0);
+  g_assert_cmpuint (options->gid, ==, 0);
+}
+
+static void
+test_generic (void)
+{
+  g_autoptr (FsOptions) options
+    = parse (NULL, "-o",
+             "defaults,rw,nosuid,nodev,noatime,_netdev,x-systemd.automount,"
+             "x-gvfs-show,user,user=ann,auto,noauto,nofail,comment=a b,,",
+             "/vms", "/mnt", NULL);
+
+  g_assert_nonnull (options);
+  g_assert_cmpuint (options->kernel->len, ==, 3);
+}
+
+typedef struct {
+  const char *option;
+  const char *named; /* what the error names */
+} Refusal;
+
+static const Refusal refusals[] = {
+  { "frobnicate", "\"frobnicate\"" },
+  { "frobnicate=1", "\"frobnicate=1\"" },
+  { "ro,frobnicate", "\"frobnicate\"" },
+  { "allow_root", "\"allow_root\"" },
+  { "remount", "unmount it and mount it again" },
+  { "ro=1", "\"ro\"" },
+  { "uid=", "\"uid\"" },
+  { "uid", "\"uid\"" },
+  { "uid=-1", "\"uid\"" },
+  { "uid=4294967295", "\"uid\"" },
+  { "gid=no such group", "\"gid\"" },
+  { "umask=8", "\"umask\"" },
+  { "umask=1000", "\"umask\"" },
+  { "vendor=", "\"vendor\"" },
+};
+
+static void
+test_refusals (void)
+{
+  gsize i;
+
+  for (i = 0; i < G_N_ELEMENTS (refusals); i++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (FsOptions) options
+      = parse (&error, "/vms", "/mnt", "-o", refusals[i].option, NULL);
+
+    g_assert_null (options);
+    g_assert_true (error->domain == G_OPTION_ERROR);
+    g_assert_nonnull (strstr (error->message, refusals[i].named));
+  }
+}
+
+static void
+expect_error (FsOptions *options, GError *error, const char *text)
+{
+  g_assert_null (options);
+  g_assert_nonnull (error);
+  if (strstr (error->message, text) == NULL)
+    g_error ("\"%s\" does not say \"%s\"", error->message, text);
+  g_error_free (error);
+}
+
+static void
+test_arguments (void)
+{
+  GError *error = NULL;
+  FsOptions *options = parse (&error, "/vms", NULL);
+
+  expect_error (options, error, "too few");
+  error = NULL;
+  options = parse (&error, "/vms", "/mnt", "/more", NULL);
+  expect_error (options, error, "too many");
+  error = NULL;
+  options = parse (&error, "/vms", "", NULL);
+  expect_error (options, error, "mount point");
+  error = NULL;
+  options = parse (&error, "-x", "/vms", "/mnt", NULL);
+  expect_error (options, error, "\"-x\"");
+  error = NULL;
+  options = parse (&error, "--frob", "/vms", "/mnt", NULL);
+  expect_error (options, error, "\"--frob\"");
+  error = NULL;
+  options = parse (&error, "/vms", "/mnt", "-o", NULL);
+  expect_error (options, error, "\"-o\"");
+}
+
+static void
+test_flags (void)
+{
+  g_autoptr (FsOptions) help = parse (NULL, "-h", NULL);
+  g_autoptr (FsOptions) version = parse (NULL, "--version", NULL);
+  g_autoptr (FsOptions) debug = parse (NULL, "-d", "/vms", "/mnt", NULL);
+
+  g_assert_true (help->show_help);
+  g_assert_true (version->show_version);
+  g_assert_true (debug->debug && debug->foreground);
+  g_assert_nonnull (strstr (fs_options_help (), "umask"));
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/options/defaults", test_defaults);
+  g_test_add_func ("/options/all-in-any-order", test_all);
+  g_test_add_func ("/options/the-last-wins", test_last_wins);
+  g_test_add_func ("/options/users-by-name", test_names);
+  g_test_add_func ("/options/those-of-mount-and-fstab", test_generic);
+  g_test_add_func ("/options/errors-name-the-option", test_refusals);
+  g_test_add_func ("/options/arguments-are-counted", test_arguments);
+  g_test_add_func ("/options/flags", test_flags);
+  return g_test_run ();
+}
