@@ -3,11 +3,13 @@
 package main
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/vmware/govmomi/vim25/types"
+	"github.com/vmware/govmomi/vim25/xml"
 )
 
 // A collector's version is a number that names a position in the journal. A
@@ -155,38 +157,6 @@ func (f *filter) changesSince(w *world, seq uint64) []update {
 	return out
 }
 
-// render reads the values of an update; false: nothing is left to say.
-func (c *collector) render(w *world, u update) (types.ObjectUpdate, bool) {
-	out := types.ObjectUpdate{Kind: u.kind, Obj: u.ref}
-	if u.kind == types.ObjectUpdateKindLeave {
-		return out, true
-	}
-	value, ok := w.properties(c.s, u.ref, nil)
-	if !ok {
-		return out, false
-	}
-	paths, _ := pathsFor(u.filter.spec.PropSet, u.ref)
-	value, _ = w.properties(c.s, u.ref, paths)
-	seen := make(map[string]bool)
-	for _, path := range paths {
-		if seen[path] || u.paths != nil && !u.paths[path] {
-			continue
-		}
-		seen[path] = true
-		if lost := w.withheld(c.s, u.ref, path); lost != nil {
-			out.MissingSet = append(out.MissingSet, types.MissingProperty{Path: path, Fault: *lost.localized()})
-			continue
-		}
-		val := valueAt(value, path)
-		if val == nil && u.kind == types.ObjectUpdateKindEnter {
-			continue
-		}
-		out.ChangeSet = append(out.ChangeSet, types.PropertyChange{
-			Name: path, Op: types.PropertyChangeOpAssign, Val: val})
-	}
-	return out, true
-}
-
 // remember makes a new version.
 func (c *collector) remember(w *world, m *mark) string {
 	c.last++
@@ -199,46 +169,56 @@ func (c *collector) remember(w *world, m *mark) string {
 	return strconv.Itoa(c.last)
 }
 
-// updateSet makes an answer of up to max objects; the rest gets a version.
-func (c *collector) updateSet(w *world, list []update, seq uint64, max int) *types.UpdateSet {
-	set := &types.UpdateSet{}
+// answer writes up to max objects; the rest gets a version of its own.
+func (c *collector) answer(w *world, list []update, seq uint64, max int) *updateSet {
+	var out bytes.Buffer
+	var current *filter
 	n := 0
 	for n < len(list) && n < max {
 		u := list[n]
 		n++
-		out, ok := c.render(w, u)
-		if !ok {
+		var one bytes.Buffer
+		if !c.writeUpdate(&one, w, u) {
 			continue
 		}
-		last := len(set.FilterSet) - 1
-		if last < 0 || set.FilterSet[last].Filter != u.filter.ref {
-			set.FilterSet = append(set.FilterSet, types.PropertyFilterUpdate{Filter: u.filter.ref})
-			last++
+		if u.filter != current {
+			if current != nil {
+				out.WriteString("</filterSet>")
+			}
+			current = u.filter
+			out.WriteString("<filterSet>")
+			writeRef(&out, "filter", current.ref)
 		}
-		set.FilterSet[last].ObjectSet = append(set.FilterSet[last].ObjectSet, out)
+		out.Write(one.Bytes())
+	}
+	if current != nil {
+		out.WriteString("</filterSet>")
 	}
 	m := &mark{seq: seq, rest: list[n:]}
-	if len(m.rest) > 0 {
-		truncated := true
-		set.Truncated = &truncated
-	}
-	set.Version = c.remember(w, m)
-	return set
+	return &updateSet{inner: out.Bytes(), version: c.remember(w, m), truncated: len(m.rest) > 0}
 }
 
-// missingSet reports objects that a new filter asked for and that are gone.
-func (c *collector) missingSet(seq uint64, all bool, set *types.UpdateSet) {
+// missing writes the objects that a new filter asked for and that are gone.
+func (c *collector) missing(seq uint64, all bool) []byte {
+	var out bytes.Buffer
 	for _, f := range c.filters {
 		if len(f.missing) == 0 || !all && f.created <= seq {
 			continue
 		}
-		fu := types.PropertyFilterUpdate{Filter: f.ref}
+		set := &types.PropertyFilterUpdate{Filter: f.ref}
 		for _, ref := range f.missing {
 			lost := newFault(&types.ManagedObjectNotFound{Obj: ref})
-			fu.MissingSet = append(fu.MissingSet, types.MissingObject{Obj: ref, Fault: *lost.localized()})
+			set.MissingSet = append(set.MissingSet, types.MissingObject{Obj: ref, Fault: *lost.localized()})
 		}
-		set.FilterSet = append(set.FilterSet, fu)
+		text, err := xml.Marshal(&struct {
+			XMLName xml.Name                    `xml:"w"`
+			Set     *types.PropertyFilterUpdate `xml:"filterSet"`
+		}{Set: set})
+		if err == nil {
+			out.Write(bytes.TrimSuffix(bytes.TrimPrefix(text, []byte("<w>")), []byte("</w>")))
+		}
 	}
+	return out.Bytes()
 }
 
 // position finds what a version means.
@@ -262,26 +242,25 @@ func (c *collector) position(w *world, version string) (m *mark, all bool, f *fa
 }
 
 // check computes the answer that is ready now, or nil.
-func (c *collector) check(w *world, m *mark, all bool, max int) *types.UpdateSet {
+func (c *collector) check(w *world, m *mark, all bool, max int) *updateSet {
 	if len(m.rest) > 0 {
-		return c.updateSet(w, m.rest, m.seq, max)
+		return c.answer(w, m.rest, m.seq, max)
 	}
 	seq := w.seq()
 	list := c.since(w, m.seq, all)
-	empty := &types.UpdateSet{}
-	c.missingSet(m.seq, all, empty)
-	if len(list) == 0 && len(empty.FilterSet) == 0 {
+	missing := c.missing(m.seq, all)
+	if len(list) == 0 && len(missing) == 0 {
 		return nil
 	}
-	set := c.updateSet(w, list, seq, max)
-	set.FilterSet = append(set.FilterSet, empty.FilterSet...)
+	set := c.answer(w, list, seq, max)
+	set.inner = append(set.inner, missing...)
 	return set
 }
 
 // wait answers when there is something to tell, after limit (0: at once,
 // negative: never), or when it is cancelled. The lock is held on entry and
 // return, not in between.
-func (c *collector) wait(cl *call, version string, limit time.Duration, max int) (*types.UpdateSet, *fault) {
+func (c *collector) wait(cl *call, version string, limit time.Duration, max int) (*updateSet, *fault) {
 	w := cl.w
 	m, all, f := c.position(w, version)
 	if f != nil {
@@ -494,7 +473,7 @@ func waitForUpdatesEx(c *call) (interface{}, *fault) {
 	if f != nil {
 		return nil, f
 	}
-	return &types.WaitForUpdatesExResponse{Returnval: set}, nil
+	return set.write(c.method), nil
 }
 
 func waitForUpdates(c *call) (interface{}, *fault) {
@@ -509,7 +488,7 @@ func waitForUpdates(c *call) (interface{}, *fault) {
 	if set == nil {
 		return nil, newFault(&types.RequestCanceled{})
 	}
-	return &types.WaitForUpdatesResponse{Returnval: *set}, nil
+	return set.write(c.method), nil
 }
 
 func checkForUpdates(c *call) (interface{}, *fault) {
@@ -521,7 +500,7 @@ func checkForUpdates(c *call) (interface{}, *fault) {
 	if f != nil {
 		return nil, f
 	}
-	return &types.CheckForUpdatesResponse{Returnval: set}, nil
+	return set.write(c.method), nil
 }
 
 func cancelWait(c *call) (interface{}, *fault) {

@@ -177,6 +177,11 @@ func TestMirrorEqualsTheHost(t *testing.T) {
 	if lost == 0 || again == 0 {
 		t.Fatal("nothing was lost")
 	}
+	b.s.w.mu.Lock()
+	for _, v := range b.s.w.order { // what is kept must not judge itself
+		v.values = nil
+	}
+	b.s.w.mu.Unlock()
 	got, want := known.String(), b.fresh(paths).String()
 	if got != want {
 		for line := range difference(got, want) {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/vmware/govmomi/vim25/types"
@@ -106,30 +107,6 @@ func (w *world) selected(s *session, set []types.ObjectSpec) (refs, missing []mo
 	return sel.refs, missing, nil
 }
 
-// readObject reads the wanted properties of an object.
-func (w *world) readObject(s *session, ref moref, paths []string) types.ObjectContent {
-	out := types.ObjectContent{Obj: ref}
-	value, ok := w.properties(s, ref, paths)
-	if !ok {
-		return out
-	}
-	seen := make(map[string]bool, len(paths))
-	for _, path := range paths {
-		if seen[path] {
-			continue
-		}
-		seen[path] = true
-		if lost := w.withheld(s, ref, path); lost != nil {
-			out.MissingSet = append(out.MissingSet, types.MissingProperty{Path: path, Fault: *lost.localized()})
-			continue
-		}
-		if val := valueAt(value, path); val != nil {
-			out.PropSet = append(out.PropSet, types.DynamicProperty{Name: path, Val: val})
-		}
-	}
-	return out
-}
-
 // withheld says why a property is not shown: nobody is logged in, or the user
 // lacks a privilege on it.
 func (w *world) withheld(s *session, ref moref, path string) *fault {
@@ -173,19 +150,35 @@ func (c *call) retrieve(specs []types.PropertyFilterSpec) (*retrieval, *fault) {
 	return r, nil
 }
 
-// page takes up to max objects from a retrieval.
-func (c *call) page(r *retrieval, max int) []types.ObjectContent {
-	var out []types.ObjectContent
-	for len(r.refs) > 0 && len(out) < max {
+// page writes up to max objects of a retrieval; n is how many.
+func (c *call) page(out *bytes.Buffer, element string, r *retrieval, max int) (n int) {
+	for len(r.refs) > 0 && n < max {
 		ref, i := r.refs[0], r.of[0]
 		r.refs, r.of = r.refs[1:], r.of[1:]
 		if _, ok := c.w.properties(c.session, ref, nil); !ok {
 			continue // went away between two pages
 		}
 		paths, _ := pathsFor(r.sets[i].PropSet, ref)
-		out = append(out, c.w.readObject(c.session, ref, paths))
+		c.w.readObject(out, element, c.session, ref, paths)
+		n++
 	}
-	return out
+	return n
+}
+
+// pageResult writes a RetrieveResult, or nothing if it has no objects.
+func (c *call) pageResult(method string, r *retrieval, max int) *rawResponse {
+	var objects, out bytes.Buffer
+	n := c.page(&objects, "objects", r, max)
+	token := c.keep(r, max)
+	if n > 0 || token != "" {
+		out.WriteString("<returnval>")
+		if token != "" {
+			out.WriteString("<token>" + token + "</token>")
+		}
+		out.Write(objects.Bytes())
+		out.WriteString("</returnval>")
+	}
+	return &rawResponse{method, out.Bytes()}
 }
 
 func retrievePropertiesEx(c *call) (interface{}, *fault) {
@@ -198,11 +191,7 @@ func retrievePropertiesEx(c *call) (interface{}, *fault) {
 	if n := int(req.Options.MaxObjects); n > 0 && n < max {
 		max = n
 	}
-	out := &types.RetrievePropertiesExResponse{}
-	if objects := c.page(r, max); len(objects) > 0 {
-		out.Returnval = &types.RetrieveResult{Objects: objects, Token: c.keep(r, max)}
-	}
-	return out, nil
+	return c.pageResult(c.method, r, max), nil
 }
 
 // keep stores what is left under a token that works once.
@@ -227,10 +216,7 @@ func continueRetrieve(c *call) (interface{}, *fault) {
 	if p == nil {
 		return nil, newFault(&types.InvalidArgument{InvalidProperty: "token"})
 	}
-	objects := c.page(p.r, p.max)
-	return &types.ContinueRetrievePropertiesExResponse{
-		Returnval: types.RetrieveResult{Objects: objects, Token: c.keep(p.r, p.max)},
-	}, nil
+	return c.pageResult(c.method, p.r, p.max), nil
 }
 
 func cancelRetrieve(c *call) (interface{}, *fault) {
@@ -245,7 +231,9 @@ func retrieveProperties(c *call) (interface{}, *fault) {
 	if f != nil {
 		return nil, f
 	}
-	return &types.RetrievePropertiesResponse{Returnval: c.page(r, len(r.refs)+1)}, nil
+	var out bytes.Buffer
+	c.page(&out, "returnval", r, len(r.refs)+1)
+	return &rawResponse{c.method, out.Bytes()}, nil
 }
 
 // pending is a retrieval between two pages.

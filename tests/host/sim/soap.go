@@ -259,6 +259,9 @@ type faultBody struct {
 
 // encodeAnswer renders a result, or a fault where there is one.
 func encodeAnswer(value interface{}, f *fault) ([]byte, error) {
+	if raw, ok := value.(*rawResponse); ok && f == nil {
+		return raw.envelope(), nil
+	}
 	env := &envelope{
 		Enc: "http://schemas.xmlsoap.org/soap/encoding/",
 		Env: "http://schemas.xmlsoap.org/soap/envelope/",

@@ -36,7 +36,8 @@ type vm struct {
 
 	active *task // busy with it
 	recent []moref
-	hold   time.Time // busy until then, for no task
+	values map[string]encoded // by property path; see encode.go
+	hold   time.Time          // busy until then, for no task
 }
 
 // disk is one virtual disk; head is the file the VM writes to.
@@ -193,6 +194,7 @@ func (w *world) enter(v *vm, p *place) {
 	}
 	shell.Self = moref{Type: "VirtualMachine", Value: value}
 	v.mo = &shell.VirtualMachine
+	v.values = nil
 	v.mo.Name = v.plain.Name
 	v.mo.Guest = &types.GuestInfo{}
 	v.mo.Layout = &types.VirtualMachineFileLayout{}

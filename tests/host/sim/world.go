@@ -120,8 +120,12 @@ func (o observer) RemoveObject(ref moref) {
 
 // changed records that properties of an object have new values.
 func (w *world) changed(ref moref, paths ...string) {
+	v := w.vms[ref]
 	for _, path := range paths {
 		w.journal = append(w.journal, change{ref, path})
+		if v != nil {
+			v.forgetValues(path)
+		}
 	}
 	if len(w.journal) > journalLimit {
 		cut := len(w.journal) - journalLimit/2
