@@ -53,7 +53,7 @@ host_end () {
   for name in "${host_names[@]}"; do
     host_stop "$name"
   done
-  [ -n "${host_tmp:-}" ] && rm -rf "$host_tmp"
+  [ -n "${host_tmp:-}" ] && rm -rf --one-file-system "$host_tmp"
   return "$status"
 }
 

@@ -4,10 +4,11 @@ package main
 
 import "sync/atomic"
 
-// counters are what tests judge a client's manners by. The two numbers of
-// connections are atomic, the rest is guarded by the world's lock.
+// counters are what tests judge a client's manners by. The first three are
+// atomic, the rest is guarded by the world's lock.
 type counters struct {
 	connections, connected int64
+	sent                   int64 // bytes of SOAP answers, uncompressed
 
 	soap       map[string]int // calls by method
 	http       map[string]int // other requests
@@ -19,18 +20,18 @@ type counters struct {
 	badLogins  int
 	restarts   int
 	waits      int // calls of WaitForUpdates(Ex) under way
-	sent       int64
 }
 
 // reset forgets what was counted, not what is open.
 func (c *counters) reset() {
 	atomic.StoreInt64(&c.connections, 0)
+	atomic.StoreInt64(&c.sent, 0)
 	c.soap = make(map[string]int)
 	c.http = make(map[string]int)
 	c.faults = make(map[string]int)
 	c.taskFaults = make(map[string]int)
 	c.creates = make(map[string]int)
-	c.logins, c.logouts, c.badLogins, c.restarts, c.sent = 0, 0, 0, 0, 0
+	c.logins, c.logouts, c.badLogins, c.restarts = 0, 0, 0, 0
 }
 
 func (c *counters) count(in map[string]int, what string) {
@@ -59,7 +60,7 @@ func (w *world) report() map[string]interface{} {
 	return map[string]interface{}{
 		"soap": w.stats.soap, "soapTotal": total, "http": w.stats.http,
 		"faults": w.stats.faults, "taskFaults": w.stats.taskFaults,
-		"creates": w.stats.creates, "bytes": w.stats.sent,
+		"creates": w.stats.creates, "bytes": atomic.LoadInt64(&w.stats.sent),
 		"sessions": len(w.sessions), "logins": w.stats.logins,
 		"logouts": w.stats.logouts, "badLogins": w.stats.badLogins,
 		"restarts": w.stats.restarts, "waits": w.stats.waits,

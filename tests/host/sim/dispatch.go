@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/vmware/govmomi/vim25/types"
@@ -215,6 +216,7 @@ func (w *world) serveSDK(out http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Type", kind)
 	header.Set("Cache-Control", "no-cache")
 	body := a.body
+	atomic.AddInt64(&w.stats.sent, int64(len(body)))
 	if len(body) > 1024 && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		header.Set("Content-Encoding", "gzip")
 		out.WriteHeader(a.status)

@@ -379,3 +379,19 @@ func TestChurnKeepsTreesSound(t *testing.T) {
 		}
 	}
 }
+
+func TestCountersCountAndReset(t *testing.T) {
+	b := startIn(t, "-kind", "esx", "-vms", "1")
+	b.control("counters", "reset", "1")
+	b.create(b.vm("vm00000"), "x")
+	counters := b.control("counters", "reset", "1")
+	soap := counters["soap"].(map[string]interface{})
+	equal(t, "creates", soap["CreateSnapshot_Task"], 1)
+	equal(t, "made", counters["creates"].(map[string]interface{})["vm00000/x"], 1)
+	equal(t, "sessions", counters["sessions"], 1)
+	if counters["bytes"].(float64) < 1000 || counters["connected"].(float64) < 1 {
+		t.Fatal(counters)
+	}
+	counters = b.control("counters")
+	equal(t, "after", fmt.Sprint(counters["soapTotal"], counters["bytes"], counters["creates"]), "0 0 map[]")
+}
