@@ -279,11 +279,24 @@ make_operation_id (VsphereSession *self, VsphereCallExtra *extra)
               self->run_id, n);
 }
 
+/* The object's value where it is one of the inventory; views and collectors
+ * are named after the session, and hosts make their cookie of the same. */
+static char *
+loggable (const SoapRef *object)
+{
+  g_autofree char *value = NULL;
+
+  if (strchr (object->value, '[') != NULL)
+    return g_strdup (object->type);
+  value = g_strescape (object->value, NULL);
+  return g_strdup_printf ("%s %s", object->type, value);
+}
+
 static void
 log_call (const SoapCall *call, gint64 started, const GError *error)
 {
   SoapFault *fault = soap_error_get_fault (error);
-  g_autofree char *object = g_strescape (call->object->value, NULL);
+  g_autofree char *object = loggable (call->object);
 
   g_debug ("%s %s on %s: %d ms%s%s", call->operation_id, call->method->name,
            object, (int)((g_get_monotonic_time () - started) / 1000),

@@ -59,6 +59,7 @@ struct VsphereWatch {
   gboolean has_filter;
   char *version;
   gboolean reusable;    /* version may be asked with again */
+  guint n_records;      /* of the answer under way */
   gboolean loading;     /* a full state is on its way */
   gboolean interrupted; /* the host may still be waiting for us */
   gboolean lacks_session;
@@ -319,6 +320,7 @@ on_record (const SoapNode *record, SoapArena *arena, gpointer data,
   VsphereWatch *self = data;
   SoapObjectUpdate update;
 
+  self->n_records++;
   if (!soap_decode_struct (&soap_type_ObjectUpdate, record, arena, &update,
                            error))
     return FALSE;
@@ -467,8 +469,11 @@ wait_once (VsphereWatch *self, const VsphereService *service, GError **error)
   if (reply != NULL && self->lacks_session)
     set_lacks_session (&failure);
   if (failure != NULL) {
-    /* What was applied of half an answer is true all the same. */
+    /* What was applied of half an answer is true all the same. But what it
+     * brought and is gone by the next answer would not be taken back there:
+     * its version was never ours. */
     vsphere_publish (self->host, FALSE);
+    self->reusable &= self->n_records == 0;
     g_propagate_error (error, g_steal_pointer (&failure));
     return FALSE;
   }
