@@ -162,6 +162,39 @@ vsphere_spec_clear (VsphereSpec *self)
   memset (self, 0, sizeof *self);
 }
 
+/* ---- views ---- */
+
+char *
+vsphere_create_view (VsphereHost *host, GCancellable *cancellable,
+                     GError **error)
+{
+  g_autoptr (VsphereService) service
+    = vsphere_session_get_service (host->session);
+  const char *types[8];
+  SoapCreateContainerViewArgs args = { .container = service->root_folder,
+                                       .type = { types, 0 },
+                                       .recursive = TRUE };
+  g_autoptr (SoapReply) reply = NULL;
+
+  /* A type that the host does not know is refused. */
+  for (gsize i = 0; vsphere_mirror_types[i] != NULL; i++) {
+    g_autofree const char **paths
+      = vsphere_mirror_list_paths (service->version, vsphere_mirror_types[i]);
+
+    if (paths[0] != NULL)
+      types[args.type.n++] = vsphere_mirror_types[i];
+  }
+  reply = vsphere_session_call (host->session, &soap_method_CreateContainerView,
+                                &service->view_manager, &args, NULL,
+                                cancellable, error);
+  if (reply == NULL)
+    return NULL;
+  if (soap_reply_get_ref (reply)->value == NULL)
+    g_set_error_literal (error, SOAP_ERROR, SOAP_ERROR_MALFORMED,
+                         "CreateContainerView: the answer names no view");
+  return g_strdup (soap_reply_get_ref (reply)->value);
+}
+
 /* ---- retrieving ---- */
 
 gboolean

@@ -244,6 +244,9 @@ append_details (const SoapFault *fault, GString *text)
   const char *type = soap_fault_get_type (fault);
   const char *separator = "; ";
 
+  /* The host's sentence goes on. */
+  if (text->len > 0 && text->str[text->len - 1] == '.')
+    g_string_truncate (text, text->len - 1);
   for (gsize i = 0; i < G_N_ELEMENTS (details); i++) {
     const char *value = field_value (fault, details[i].field);
     const char *slot = strstr (details[i].format, "%s");

@@ -250,26 +250,17 @@ read_inventory (VsphereHost *host, GCancellable *cancellable, GError **error)
   g_autoptr (VsphereService) service
     = vsphere_session_get_service (host->session);
   g_autoptr (VsphereMirror) mirror = vsphere_mirror_new (!host->is_vcenter);
-  SoapCreateContainerViewArgs args = {
-    .container = service->root_folder,
-    .type
-    = { vsphere_mirror_types, g_strv_length ((char **)vsphere_mirror_types) },
-    .recursive = TRUE,
-  };
   g_auto (VsphereSpec) spec = { .n_props = 0 };
-  g_autoptr (SoapReply) reply = vsphere_session_call (
-    host->session, &soap_method_CreateContainerView, &service->view_manager,
-    &args, NULL, cancellable, error);
+  g_autofree char *view = vsphere_create_view (host, cancellable, error);
   GArray *changes;
   gboolean ok;
 
-  if (reply == NULL)
+  if (view == NULL)
     return NULL;
   vsphere_spec_init_inventory (&spec, service->version,
-                               soap_reply_get_ref (reply));
+                               &(SoapRef){ "ContainerView", view });
   ok = vsphere_retrieve (host, &spec, take_content, mirror, cancellable, error);
-  vsphere_chore_push (host, &soap_method_DestroyView, "ContainerView",
-                      soap_reply_get_ref (reply)->value);
+  vsphere_chore_push (host, &soap_method_DestroyView, "ContainerView", view);
   if (!ok)
     return NULL;
   /* Which gives the records their paths. */

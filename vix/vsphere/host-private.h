@@ -67,6 +67,10 @@ void vsphere_spec_init_datacenters (VsphereSpec *self, const char *const *paths,
 void vsphere_spec_clear (VsphereSpec *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (VsphereSpec, vsphere_spec_clear)
 
+/* (transfer full): value of a new view of all that the mirror holds. */
+char *vsphere_create_view (VsphereHost *host, GCancellable *cancellable,
+                           GError **error);
+
 /* Whether one of the missing properties is so because we are not logged in:
  * hosts say that in the middle of an answer that looks well. */
 gboolean vsphere_lacks_session (const SoapMissingProperty *missing, gsize n);

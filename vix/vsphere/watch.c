@@ -31,8 +31,10 @@
 #define KEEP_ALIVE_US (10 * 60 * G_USEC_PER_SEC)
 #define PROBE_MS 10000
 /* Pauses between attempts: the first, and the longest. */
-#define FIRST_PAUSE_MS 250
+#define FIRST_PAUSE_MS 50
 #define LAST_PAUSE_MS 30000
+/* Faults in a row before a host that answers counts as away. */
+#define PATIENCE 5u
 /* Connections that were idle for so long are closed. */
 #define IDLE_US (120 * G_USEC_PER_SEC)
 
@@ -55,8 +57,10 @@ struct VsphereWatch {
   guint serial;    /* grows with each collector */
 
   /* Of the thread alone: */
-  guint generation; /* of the session that has the collector */
-  gboolean has_filter;
+  guint generation;       /* of the session that has the collector */
+  gboolean own_collector; /* not the session's only one */
+  char *view;             /* value */
+  char *filter;           /* value of that of the inventory; NULL: none */
   char *version;
   gboolean reusable;    /* version may be asked with again */
   guint n_records;      /* of the answer under way */
@@ -184,20 +188,29 @@ vsphere_watch_await_here (VsphereWatch *self, GCancellable *cancellable,
 
 /* All that was the session's is gone, or given back. */
 static void
-drop_collector (VsphereWatch *self, gboolean destroy)
+drop_collector (VsphereWatch *self, gboolean give_back)
 {
   g_autofree char *collector = NULL;
+  g_autofree char *filter = g_steal_pointer (&self->filter);
+  g_autofree char *view = g_steal_pointer (&self->view);
 
   vix_lock (&self->host->lock);
   collector = g_steal_pointer (&self->collector);
   self->serial++;
   vix_unlock (&self->host->lock);
   vsphere_tasks_forget_filters (self->host->tasks);
-  if (collector != NULL && destroy)
+  self->interrupted = FALSE;
+  if (!give_back)
+    return;
+  if (filter != NULL)
+    vsphere_chore_push (self->host, &soap_method_DestroyPropertyFilter,
+                        "PropertyFilter", filter);
+  if (view != NULL)
+    vsphere_chore_push (self->host, &soap_method_DestroyView, "ContainerView",
+                        view);
+  if (collector != NULL && self->own_collector)
     vsphere_chore_push (self->host, &soap_method_DestroyPropertyCollector,
                         "PropertyCollector", collector);
-  self->has_filter = FALSE;
-  self->interrupted = FALSE;
 }
 
 /* From now on the host tells everything again. */
@@ -207,7 +220,7 @@ start_over (VsphereWatch *self)
   g_free (self->version);
   self->version = g_strdup ("");
   self->reusable = TRUE;
-  if (!self->has_filter)
+  if (self->filter == NULL)
     return;
   self->loading = TRUE;
   vix_lock (&self->host->lock);
@@ -240,7 +253,8 @@ ensure_collector (VsphereWatch *self, const VsphereService *service,
   if (self->collector != NULL)
     return TRUE;
   self->generation = vsphere_session_get_generation (self->host->session);
-  if (vsphere_service_speaks (service, "4.1")) {
+  self->own_collector = vsphere_service_speaks (service, "4.1");
+  if (self->own_collector) {
     reply = vsphere_session_call (
       self->host->session, &soap_method_CreatePropertyCollector,
       &service->property_collector, NULL, &(VsphereCallExtra){ 0 },
@@ -254,24 +268,8 @@ ensure_collector (VsphereWatch *self, const VsphereService *service,
   self->collector = collector;
   self->serial++;
   vix_unlock (&self->host->lock);
-  self->has_filter = FALSE;
   start_over (self);
   return TRUE;
-}
-
-static gboolean
-create_view (VsphereWatch *self, const VsphereService *service, char **ret_view,
-             GError **error)
-{
-  gsize n = g_strv_length ((char **)vsphere_mirror_types);
-  SoapCreateContainerViewArgs args = { .container = service->root_folder,
-                                       .type = { vsphere_mirror_types, n },
-                                       .recursive = TRUE };
-  g_autoptr (SoapReply) reply = vsphere_session_call (
-    self->host->session, &soap_method_CreateContainerView,
-    &service->view_manager, &args, NULL, self->stopping, error);
-
-  return take_ref (reply, "CreateContainerView", ret_view, error);
 }
 
 /* The filter that shows the whole inventory. */
@@ -280,8 +278,7 @@ ensure_filter (VsphereWatch *self, const VsphereService *service,
                GError **error)
 {
   SoapRef collector = { "PropertyCollector", self->collector };
-  g_autofree char *view = NULL;
-  SoapRef view_ref = { "ContainerView", NULL };
+  SoapRef view = { "ContainerView", NULL };
   g_auto (VsphereSpec) spec = { .n_props = 0 };
   SoapCreateFilterArgs args = { .spec = &spec.spec };
   VsphereCallExtra extra = { .as_is = TRUE };
@@ -291,18 +288,19 @@ ensure_filter (VsphereWatch *self, const VsphereService *service,
   vix_lock (&self->host->lock);
   wanted = self->wanted;
   vix_unlock (&self->host->lock);
-  if (!wanted || self->has_filter)
+  if (!wanted || self->filter != NULL)
     return TRUE;
-  if (!create_view (self, service, &view, error))
+  g_free (self->view);
+  self->view = vsphere_create_view (self->host, self->stopping, error);
+  if (self->view == NULL)
     return FALSE;
-  view_ref.value = view;
-  vsphere_spec_init_inventory (&spec, service->version, &view_ref);
+  view.value = self->view;
+  vsphere_spec_init_inventory (&spec, service->version, &view);
   reply
     = vsphere_session_call (self->host->session, &soap_method_CreateFilter,
                             &collector, &args, &extra, self->stopping, error);
-  if (reply == NULL)
+  if (!take_ref (reply, "CreateFilter", &self->filter, error))
     return FALSE;
-  self->has_filter = TRUE;
   /* It tells all that it has whatever the version. */
   self->loading = TRUE;
   vix_lock (&self->host->lock);
@@ -527,7 +525,7 @@ log_in_again (VsphereWatch *self, GError **error)
 static void
 pause_before_retry (VsphereWatch *self)
 {
-  guint shift = MIN (self->failures, 8);
+  guint shift = MIN (self->failures, 10);
   gint64 ms = MIN (FIRST_PAUSE_MS << shift, LAST_PAUSE_MS);
   gint64 end;
 
@@ -557,7 +555,18 @@ fall_back (VsphereWatch *self, const GError *error)
   }
 }
 
-/* The first failure may be a hiccup; from the second on the host is away. */
+/* A host that answers is there. It may be that others' logins take away our
+ * collector time and again; only a host that goes on refusing is as good as
+ * away. Without an answer the first failure may be a hiccup. */
+static gboolean
+is_patient (VsphereWatch *self, const GError *error)
+{
+  if (soap_error_is_fault (error, "InvalidLogin"))
+    return FALSE;
+  return soap_error_get_fault (error) != NULL ? self->failures < PATIENCE
+                                              : self->failures == 0;
+}
+
 static void
 handle_failure (VsphereWatch *self, GError *failure)
 {
@@ -571,20 +580,18 @@ handle_failure (VsphereWatch *self, GError *failure)
     self->interrupted = TRUE;
     return;
   }
-  if (soap_error_is_fault (error, "NotAuthenticated")) {
-    if (log_in_again (self, &again) && self->failures++ == 0)
-      return;
-    if (again != NULL) {
-      g_clear_error (&error);
-      error = g_steal_pointer (&again);
-    }
+  if (soap_error_is_fault (error, "NotAuthenticated")
+      && !log_in_again (self, &again)) {
+    g_clear_error (&error);
+    error = g_steal_pointer (&again);
   }
   fall_back (self, error);
-  if (soap_error_is_fault (error, "InvalidCollectorVersion")
-      && self->failures++ == 0)
+  if (is_patient (self, error)) {
+    if (self->failures++ > 0)
+      pause_before_retry (self);
     return;
-  if (self->failures++ == 0)
-    return;
+  }
+  self->failures++;
   set_state (self, VIXEXT_HOST_RECONNECTING, error->message);
   pause_before_retry (self);
 }
@@ -760,6 +767,8 @@ vsphere_watch_free (VsphereWatch *self)
   g_cond_clear (&self->changed);
   g_free (self->problem);
   g_free (self->collector);
+  g_free (self->view);
+  g_free (self->filter);
   g_free (self->version);
   g_free (self);
 }
