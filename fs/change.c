@@ -194,7 +194,7 @@ leave_active (FsChange *self)
 static void
 complete (FsChange *self, VixHandle job, VixError error, const char *message)
 {
-  g_autoptr (FsChange) mine = self;
+  g_autoptr (FsChange) mine G_GNUC_UNUSED = self;
   gboolean failed = VIX_FAILED (error);
   const char *text = NULL;
 
@@ -354,7 +354,7 @@ keep_job (FsChange *self, VixHandle job)
 static void
 start_job (FsChange *self)
 {
-  g_autoptr (FsChange) mine = fs_change_ref (self);
+  g_autoptr (FsChange) mine G_GNUC_UNUSED = fs_change_ref (self);
   VixHandle vm = VIX_INVALID_HANDLE;
   VixHandle snapshot = VIX_INVALID_HANDLE;
   VixError error = VixExt_GetVM (self->mount->host, self->vm_id, &vm);

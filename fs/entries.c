@@ -45,37 +45,37 @@ static const FsEntry control_entries[] = {
 };
 
 #define ENTRIES(table) .entries = (table), .n_entries = G_N_ELEMENTS (table)
-#define DIRECTORY .mode = S_IFDIR | 0777
-#define READ_ONLY .mode = S_IFREG | 0444
-#define WRITABLE .mode = S_IFREG | 0666
+#define DIRECTORY (S_IFDIR | 0777)
+#define READ_ONLY (S_IFREG | 0444)
+#define WRITABLE (S_IFREG | 0666)
 
 /* ---- what each kind of node is ---- */
 
 static const FsKind kinds[FS_N_KINDS] = {
   [FS_KIND_FOLDER] = {
-    .name = "folder", DIRECTORY, ENTRIES (folder_entries),
+    .name = "folder", .mode = DIRECTORY, ENTRIES (folder_entries),
     .find = fs_folder_find, .list = fs_folder_list, .refusal = EPERM,
   },
   [FS_KIND_VM] = {
-    .name = "VM", DIRECTORY, ENTRIES (vm_entries), .refusal = EPERM,
+    .name = "VM", .mode = DIRECTORY, ENTRIES (vm_entries), .refusal = EPERM,
     .has_facts = TRUE,
   },
   [FS_KIND_VM_INFO] = {
-    .name = "info.json", READ_ONLY, .print = fs_info_print,
+    .name = "info.json", .mode = READ_ONLY, .print = fs_info_print,
   },
   [FS_KIND_CURRENT] = {
-    .name = "current", WRITABLE, .aliased = TRUE, .print = fs_current_print,
+    .name = "current", .mode = WRITABLE, .aliased = TRUE, .print = fs_current_print,
     .store = fs_current_store,
   },
   [FS_KIND_VM_FILES] = {
-    .name = "files", DIRECTORY, .find = fs_files_find, .list = fs_files_list,
+    .name = "files", .mode = DIRECTORY, .find = fs_files_find, .list = fs_files_list,
     .refusal = EROFS,
   },
   [FS_KIND_FILE] = {
-    .name = "file", READ_ONLY, .open = fs_file_open,
+    .name = "file", .mode = READ_ONLY, .open = fs_file_open,
   },
   [FS_KIND_SNAPSHOTS] = {
-    .name = "snapshots", DIRECTORY, .aliased = TRUE,
+    .name = "snapshots", .mode = DIRECTORY, .aliased = TRUE,
     ENTRIES (snapshots_entries), .find = fs_snapshots_find,
     .list = fs_snapshots_list, .refusal = EPERM,
     .make_dir = fs_snapshots_mkdir, .remove_dir = fs_snapshots_rmdir,
@@ -83,57 +83,57 @@ static const FsKind kinds[FS_N_KINDS] = {
     .remove = fs_snapshots_remove, .describe = fs_snapshots_describe,
   },
   [FS_KIND_MARK_MEMORY] = {
-    .name = ".memory", WRITABLE, .print = fs_mark_print,
+    .name = ".memory", .mode = WRITABLE, .print = fs_mark_print,
   },
   [FS_KIND_MARK_QUIESCE] = {
-    .name = ".quiesce", WRITABLE, .print = fs_mark_print,
+    .name = ".quiesce", .mode = WRITABLE, .print = fs_mark_print,
   },
   [FS_KIND_TREE] = {
-    .name = ".tree", READ_ONLY, .print = fs_tree_print,
+    .name = ".tree", .mode = READ_ONLY, .print = fs_tree_print,
   },
   [FS_KIND_SNAPSHOT] = {
-    .name = "snapshot", DIRECTORY, .aliased = TRUE,
+    .name = "snapshot", .mode = DIRECTORY, .aliased = TRUE,
     ENTRIES (snapshot_entries), .refusal = EROFS, .has_facts = TRUE,
     .describe = fs_snapshot_describe,
   },
   [FS_KIND_SNAPSHOT_INFO] = {
-    .name = "info.json", READ_ONLY, .print = fs_info_print,
+    .name = "info.json", .mode = READ_ONLY, .print = fs_info_print,
   },
   [FS_KIND_DESCRIPTION] = {
-    .name = "description", WRITABLE, .aliased = TRUE,
+    .name = "description", .mode = WRITABLE, .aliased = TRUE,
     .print = fs_description_print, .store = fs_description_store,
   },
   [FS_KIND_PARENT] = {
     .name = "parent", .mode = S_IFLNK | 0777, .print = fs_parent_print,
   },
   [FS_KIND_CONFIG] = {
-    .name = "config.vmx", READ_ONLY, .print = fs_config_print,
+    .name = "config.vmx", .mode = READ_ONLY, .print = fs_config_print,
   },
   [FS_KIND_SNAPSHOT_FILES] = {
-    .name = "files", DIRECTORY, .aliased = TRUE, .find = fs_files_find,
+    .name = "files", .mode = DIRECTORY, .aliased = TRUE, .find = fs_files_find,
     .list = fs_files_list, .refusal = EROFS,
   },
   [FS_KIND_CONTROL] = {
-    .name = ".vixfs", DIRECTORY, ENTRIES (control_entries), .refusal = EPERM,
+    .name = ".vixfs", .mode = DIRECTORY, ENTRIES (control_entries), .refusal = EPERM,
   },
   [FS_KIND_CONTROL_VERSION] = {
-    .name = "version", READ_ONLY, .print = fs_version_print,
+    .name = "version", .mode = READ_ONLY, .print = fs_version_print,
   },
   [FS_KIND_CONTROL_HOSTS] = {
-    .name = "hosts", READ_ONLY, .is_volatile = TRUE, .print = fs_hosts_print,
+    .name = "hosts", .mode = READ_ONLY, .is_volatile = TRUE, .print = fs_hosts_print,
   },
   [FS_KIND_CONTROL_JOBS] = {
-    .name = "jobs", READ_ONLY, .is_volatile = TRUE, .print = fs_jobs_print,
+    .name = "jobs", .mode = READ_ONLY, .is_volatile = TRUE, .print = fs_jobs_print,
   },
   [FS_KIND_CONTROL_LOG] = {
-    .name = "log", READ_ONLY, .is_volatile = TRUE, .print = fs_log_print,
+    .name = "log", .mode = READ_ONLY, .is_volatile = TRUE, .print = fs_log_print,
   },
   [FS_KIND_CONTROL_EVENTS] = {
-    .name = "events", READ_ONLY, .is_volatile = TRUE,
+    .name = "events", .mode = READ_ONLY, .is_volatile = TRUE,
     .open = fs_events_open_node,
   },
   [FS_KIND_CONTROL_STATS] = {
-    .name = "stats", READ_ONLY, .is_volatile = TRUE,
+    .name = "stats", .mode = READ_ONLY, .is_volatile = TRUE,
     .print = fs_stats_print_node,
   },
 };

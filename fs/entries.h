@@ -35,6 +35,10 @@ typedef struct {
   gboolean aliased;
   /* Its size changes without anybody being told. */
   gboolean is_volatile;
+  /* What info.json tells is in its attributes as well. */
+  gboolean has_facts;
+  /* What unlink and rmdir say if nothing in the directory can go. */
+  int refusal;
 
   /* ---- directories ---- */
   const FsEntry *entries; /* what is always called the same */
@@ -44,7 +48,6 @@ typedef struct {
                FsNodeId *ret_id);
   gboolean (*list) (FsMount *mount, const FsNode *dir, guint32 after,
                     FsList *list);
-  int refusal; /* what unlink and rmdir say if nothing below can go */
   void (*make_dir) (FsMount *mount, const FsNode *dir, const char *name,
                     FsRequest *rq);
   void (*remove_dir) (FsMount *mount, const FsNode *dir, const char *name,
@@ -66,7 +69,6 @@ typedef struct {
   int (*open) (FsMount *mount, const FsNode *node, FsOpen *open);
 
   /* ---- attributes ---- */
-  gboolean has_facts;
   /* user.vix.description: @text NULL removes it; @flags: XATTR_*. */
   void (*describe) (FsMount *mount, const FsNode *node, const char *text,
                     int flags, FsRequest *rq);

@@ -395,7 +395,7 @@ op_create (fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
   g_auto (FsNode) dir = { 0 };
   g_auto (FsNode) node = { 0 };
   struct fuse_entry_param entry;
-  FsNodeId id;
+  FsNodeId id = { 0, 0, 0, 0 };
   int number = EPERM;
 
   if (!resolve (mount, rq, parent, &dir))
@@ -456,8 +456,10 @@ op_read (fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
   } else if (open->reader != NULL) {
     read_host_file (mount, rq, open->reader, size, off);
   } else {
+    /* Its own: once answered, the file may be closed. */
+    g_autoptr (GBytes) bytes = g_bytes_ref (open->text);
     gsize len = 0;
-    const char *text = g_bytes_get_data (open->text, &len);
+    const char *text = g_bytes_get_data (bytes, &len);
     gsize at = MIN ((gsize)off, len);
 
     fs_request_reply_data (rq, len > 0 ? text + at : "", MIN (size, len - at));

@@ -194,7 +194,7 @@ drop_changed (FsVm *self, const VixExtVM *record, GArray *renamed)
     = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   guint i = 0;
 
-  while (i < self->snapshots->len) {
+  while (self->record != NULL && i < self->snapshots->len) {
     const FsVmSnapshot *old = &g_array_index (self->snapshots, FsVmSnapshot, i);
     const VixExtSnapshot *now = fs_record_snapshot (record, old->id);
     g_autofree char *shown = fs_vm_snapshot_name (self, old);

@@ -7,9 +7,9 @@
 #include "image-writer.h"
 
 /* Read from each end and the middle of a disk. */
-#define PROBE_BYTES (256u << 10)
+#define PROBE_BYTES (32u << 10)
 /* Disks that are read and merged as a whole. */
-#define SMALL_BYTES (4u << 20)
+#define SMALL_BYTES (256u << 10)
 /* Runs asked for by the map; a hostile disk can have billions. */
 #define MAX_RUNS 1000u
 
@@ -104,14 +104,17 @@ add_child (MemDir *dir, const char *name, guint64 sectors, guint32 cid)
 {
   guint64 n = image_count_grains (sectors, 16);
   g_autoptr (GRand) rand = g_rand_new_with_seed (1);
-  g_autofree guint8 *content = image_random_content (rand, sectors);
+  g_autofree guint8 *content = g_malloc ((gsize)sectors * VMDK_SECTOR);
   g_autofree guint8 *states = image_random_states (rand, n, TRUE);
   g_autofree char *text = image_descriptor (
     cid + 1, cid, name, "monolithicSparse", sectors, "SPARSE", "child");
   ImageSpec spec
     = { IMAGE_SPARSE, sectors, 16, 512, content, states, text, FALSE };
-  g_autoptr (GByteArray) image = image_write (&spec);
+  g_autoptr (GByteArray) image = NULL;
 
+  for (guint64 i = 0; i < sectors; i++)
+    memset (content + i * VMDK_SECTOR, (int)(i % 251) + 1, VMDK_SECTOR);
+  image = image_write (&spec);
   mem_dir_set (dir, "child", image->data, image->len);
 }
 

@@ -9,7 +9,7 @@
 # never sees the real ones and removes nothing. What it needed is removed by
 # the other half, when the namespace is gone with all its mounts.
 set -u
-vixfs=$1 helper=$2 bin=$3
+vixfs=$(realpath "$1") helper=$(realpath "$2") bin=$3
 
 outside () {
   local scratch status

@@ -80,7 +80,7 @@ write_all (const VmdkSparseHeader *h, const char *text, VmdkSource *dest,
   g_autofree guint8 *directory = g_malloc0 (directory_bytes);
 
   vmdk_sparse_header_encode (h, head);
-  memcpy (head + VMDK_SECTOR, text, strlen (text));
+  memcpy (head + VMDK_SECTOR, text, strlen (text) + 1);
   put_directory (head + h->rgd * VMDK_SECTOR, h, h->rgd);
   put_directory (directory, h, h->gd);
   return dest->ops->truncate (dest, h->overhead * VMDK_SECTOR, error)
@@ -102,7 +102,7 @@ vmdk_create_child (VmdkLink *parent, const char *parent_hint,
                                        parent_hint, file_name, error);
   if (text == NULL)
     return FALSE;
-  if (strlen (text) > DESCRIPTOR_SECTORS * VMDK_SECTOR) {
+  if (strlen (text) >= DESCRIPTOR_SECTORS * VMDK_SECTOR) {
     g_set_error (error, VIX_ERROR, VIX_E_INVALID_ARG,
                  "%s: the names of the disk and its parent are too long for a "
                  "descriptor",

@@ -153,6 +153,27 @@ vmdk_sparse_load_table (VmdkGrains *grains, guint64 index, guint64 *entries,
   return TRUE;
 }
 
+guint64
+vmdk_sparse_count_empty (VmdkGrains *grains, guint64 index)
+{
+  const VmdkSparse *self = (const VmdkSparse *)grains;
+  VmdkSource *source = grains->base.source;
+  const guint32 *directory = grains->directory;
+  guint64 step = self->header.table_sectors;
+  guint64 first = directory[index];
+  guint64 data;
+  guint64 n = 0;
+
+  if (source->ops->seek == NULL
+      || !source->ops->seek (source, first * VMDK_SECTOR, FALSE, &data, NULL))
+    return 0;
+  while (index + n < self->header.n_tables
+         && directory[index + n] == first + n * step
+         && (first + (n + 1) * step) * VMDK_SECTOR <= data)
+    n++;
+  return n;
+}
+
 /* Entries that cannot be right are taken from the second directory. */
 static gboolean
 load_directory (VmdkSparse *self, GError **error)
@@ -200,6 +221,7 @@ new_sparse (const VmdkExtentLine *line, VmdkSource *source,
   self->header = *header;
   self->grains.per_table = header->per_table;
   self->grains.load_table = vmdk_sparse_load_table;
+  self->grains.count_empty = vmdk_sparse_count_empty;
   base->ops = compressed ? &vmdk_stream_ops : &vmdk_sparse_ops;
   base->source = source;
   base->length = header->capacity * VMDK_SECTOR;

@@ -60,12 +60,13 @@ inflate_grain (const VmdkSparse *self, guint64 grain, guint8 *in,
                guint32 in_bytes, guint8 *out, GError **error)
 {
   guint64 size = self->grains.base.grain;
-  z_stream z = { .next_in = in,
-                 .avail_in = in_bytes,
-                 .next_out = out,
-                 .avail_out = (uInt)size };
+  z_stream z = { 0 };
   int rc;
 
+  z.next_in = in;
+  z.avail_in = in_bytes;
+  z.next_out = out;
+  z.avail_out = (uInt)size;
   if (inflateInit (&z) != Z_OK)
     return fail_grain (self, grain, "out of memory while inflating", error);
   rc = inflate (&z, Z_FINISH);

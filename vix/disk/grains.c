@@ -8,6 +8,8 @@
 /* A run ends after so many tables: 8 GiB of a hosted format. Keeps one call
  * short on a huge empty disk. */
 #define MAP_MAX_TABLES 256u
+/* Of known_empty. */
+#define WORD_BITS 32u
 
 guint64
 vmdk_grains_count_tables (guint64 sectors, guint64 grain_sectors,
@@ -26,6 +28,7 @@ vmdk_grains_init (VmdkGrains *self)
 
   self->directory = g_new0 (guint32, self->base.n_tables);
   self->empty = vmdk_block_new (bytes);
+  self->known_empty = g_new0 (guint, self->base.n_tables / WORD_BITS + 1);
   self->cache
     = vmdk_block_cache_new (bytes, self->base.n_tables, VMDK_TABLE_CACHE_BYTES);
 }
@@ -35,6 +38,7 @@ vmdk_grains_clear (VmdkGrains *self)
 {
   g_clear_pointer (&self->directory, g_free);
   g_clear_pointer (&self->empty, vmdk_block_unref);
+  g_clear_pointer (&self->known_empty, g_free);
   g_clear_pointer (&self->cache, vmdk_block_cache_free);
   g_clear_pointer (&self->dirty, g_hash_table_unref);
 }
@@ -47,10 +51,34 @@ is_empty (const VmdkGrains *self, const VmdkBlock *table)
          == 0;
 }
 
+static gboolean
+is_known_empty (const VmdkGrains *self, guint64 index)
+{
+  guint word = (guint)g_atomic_int_get (
+    (const gint *)&self->known_empty[index / WORD_BITS]);
+
+  return (word >> (index % WORD_BITS) & 1) != 0;
+}
+
+static void
+remember_empty (VmdkGrains *self, guint64 index, guint64 n)
+{
+  for (guint64 i = index; i < index + n; i++)
+    g_atomic_int_or (&self->known_empty[i / WORD_BITS], 1u << (i % WORD_BITS));
+}
+
+void
+vmdk_grains_forget_empty (VmdkGrains *self, guint64 index)
+{
+  g_atomic_int_and (&self->known_empty[index / WORD_BITS],
+                    ~(1u << (index % WORD_BITS)));
+}
+
 static VmdkBlock *
 load_table (VmdkGrains *self, guint64 index, GError **error)
 {
   g_autoptr (VmdkBlock) table = NULL;
+  guint64 n_empty = 0;
 
   if (self->directory[index] == VMDK_BAD_TABLE) {
     g_set_error (error, VIX_ERROR, VIX_E_DISK_INVALIDDISK,
@@ -59,11 +87,18 @@ load_table (VmdkGrains *self, guint64 index, GError **error)
                  self->base.source->id, index);
     return NULL;
   }
-  table = vmdk_block_new (self->per_table * sizeof (guint64));
-  if (!self->load_table (self, index, table->data, error))
-    return NULL;
-  return is_empty (self, table) ? vmdk_block_ref (self->empty)
-                                : g_steal_pointer (&table);
+  if (self->count_empty != NULL)
+    n_empty = self->count_empty (self, index);
+  if (n_empty == 0) {
+    table = vmdk_block_new (self->per_table * sizeof (guint64));
+    if (!self->load_table (self, index, table->data, error))
+      return NULL;
+    n_empty = is_empty (self, table) ? 1 : 0;
+  }
+  if (n_empty == 0)
+    return g_steal_pointer (&table);
+  remember_empty (self, index, n_empty);
+  return vmdk_block_ref (self->empty);
 }
 
 VmdkBlock *
@@ -76,13 +111,13 @@ vmdk_grains_get_table (VmdkGrains *self, guint64 index, GError **error)
     table = g_hash_table_lookup (self->dirty, &key);
   if (table != NULL)
     return vmdk_block_ref (table);
-  if (self->directory[index] == VMDK_NO_TABLE)
+  if (self->directory[index] == VMDK_NO_TABLE || is_known_empty (self, index))
     return vmdk_block_ref (self->empty);
   table = vmdk_block_cache_get (self->cache, index);
   if (table != NULL)
     return table;
   table = load_table (self, index, error);
-  if (table != NULL)
+  if (table != NULL && table != self->empty)
     vmdk_block_cache_put (self->cache, index, table);
   return table;
 }

@@ -37,8 +37,14 @@ struct VmdkGrains {
    * of the two constants. */
   gboolean (*load_table) (VmdkGrains *self, guint64 index, guint64 *entries,
                           GError **error);
+  /* (nullable): how many tables from @index on, itself included, certainly
+   * have no grain; 0 if that takes reading them. */
+  guint64 (*count_empty) (VmdkGrains *self, guint64 index);
   VmdkBlockCache *cache;
-  VmdkBlock *empty;  /* stands for each table without a grain */
+  VmdkBlock *empty; /* stands for each table without a grain */
+  /* A bit for each table known to be one of those, so that a huge empty disk
+   * costs neither reads nor cache. Changed atomically. */
+  guint *known_empty;
   GHashTable *dirty; /* index (gint64) to VmdkBlock not yet written; or NULL */
 };
 
@@ -50,6 +56,9 @@ guint64 vmdk_grains_count_tables (guint64 sectors, guint64 grain_sectors,
  * rest; directory is zeroed. */
 void vmdk_grains_init (VmdkGrains *self);
 void vmdk_grains_clear (VmdkGrains *self);
+
+/* Table @index is about to get a grain. */
+void vmdk_grains_forget_empty (VmdkGrains *self, guint64 index);
 
 /* Table @index, with a reference. */
 VmdkBlock *vmdk_grains_get_table (VmdkGrains *self, guint64 index,

@@ -485,7 +485,7 @@ run_step (const Merge *m, const Step *step, gpointer data, GError **error)
 static gsize
 buffer_size (const Merge *m)
 {
-  guint64 n = COPY_BYTES;
+  guint64 n = MIN (COPY_BYTES, m->into->capacity);
 
   for (guint i = 0; i < m->into->extents->len; i++)
     n = MAX (n, ((const VmdkExtent *)m->into->extents->pdata[i])->grain);

@@ -14,6 +14,9 @@
 #define MAX_COMPRESSED_GRAIN_SECTORS (1u << 13)
 #define DEFLATE 1u
 
+/* Behind the unclean mark: a transfer as text changes them. */
+static const guint8 newlines[4] = { '\n', ' ', '\r', '\n' };
+
 enum { MARKER_END_OF_STREAM = 0, MARKER_FOOTER = 3 };
 
 gboolean
@@ -38,7 +41,6 @@ vmdk_sparse_header_compute (VmdkSparseHeader *self)
 static gboolean
 decode (const guint8 raw[VMDK_SPARSE_HEADER_BYTES], VmdkSparseHeader *h)
 {
-  static const guint8 newlines[4] = { '\n', ' ', '\r', '\n' };
   ByteReader r;
   guint32 magic;
 
@@ -247,6 +249,6 @@ vmdk_sparse_header_encode (const VmdkSparseHeader *self,
   put_le (out, 56, self->gd, 8);
   put_le (out, 64, self->overhead, 8);
   out[VMDK_SPARSE_UNCLEAN_OFFSET] = self->unclean ? 1 : 0;
-  memcpy (out + VMDK_SPARSE_UNCLEAN_OFFSET + 1, "\n \r\n", 4);
+  memcpy (out + VMDK_SPARSE_UNCLEAN_OFFSET + 1, newlines, sizeof newlines);
   put_le (out, 77, self->compression, 2);
 }

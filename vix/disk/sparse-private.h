@@ -40,6 +40,8 @@ extern const VmdkExtentOps vmdk_stream_ops;
 gboolean vmdk_sparse_load_table (VmdkGrains *grains, guint64 index,
                                  guint64 *entries, GError **error);
 void vmdk_sparse_free (VmdkExtent *extent);
+/* As VmdkGrains.count_empty: tables that lie in a hole of the file. */
+guint64 vmdk_sparse_count_empty (VmdkGrains *grains, guint64 index);
 /* Is a grain table at @sector between the descriptor and the file's end? */
 gboolean vmdk_sparse_is_table_inside (const VmdkSparse *self, guint32 sector);
 /* A raw table entry of grain number @grain in the common form. */

@@ -16,9 +16,12 @@ typedef struct {
   guint64 n;
 } Area;
 
+/* What to do where the second tables differ from the first. */
+typedef enum { DIFFERENCE_FAILS, DIFFERENCE_PASSES, DIFFERENCE_IS_MENDED } Mode;
+
 typedef struct {
   VmdkSparse *sparse;
-  gboolean fix;   /* make the second tables equal to the first */
+  Mode mode;
   guint8 *window; /* of first tables */
   guint8 *other;  /* of second tables */
   /* Grains seen. All writers place them at distances that are multiples of
@@ -101,6 +104,12 @@ scan_metadata (Scan *scan, GError **error)
       return fail_overlap (self, error);
   }
   scan->end = MAX (scan->end, h->overhead);
+  if (h->overhead > VMDK_SPARSE_MAX_FILE_BYTES / VMDK_SECTOR
+      || h->overhead * VMDK_SECTOR > self->grains.base.source->size)
+    return fail (self, VIX_E_DISK_INVALIDDISK,
+                 "sparse extent header: grains would begin behind the end of "
+                 "the file",
+                 error);
   return TRUE;
 }
 
@@ -238,7 +247,7 @@ compare_window (Scan *scan, guint64 first, guint64 n, GError **error)
       i += step;
       continue;
     }
-    if (!scan->fix)
+    if (scan->mode == DIFFERENCE_FAILS)
       return fail (self, VIX_E_DISK_NEEDSREPAIR,
                    "the two sets of grain tables differ; its last writer was "
                    "interrupted",
@@ -291,7 +300,8 @@ scan_tables (Scan *scan, GError **error)
                       MIN (max, self->header.n_tables - i), scan->window, &n,
                       error))
       return FALSE;
-    if (self->redundant != NULL && !compare_window (scan, i, n, error))
+    if (self->redundant != NULL && scan->mode != DIFFERENCE_PASSES
+        && !compare_window (scan, i, n, error))
       return FALSE;
     if (!scan_entries (scan, i, n, error))
       return FALSE;
@@ -304,16 +314,19 @@ scan_tables (Scan *scan, GError **error)
 
 /* *ret_end: sector behind the last thing referenced. */
 static gboolean
-scan_all (VmdkSparse *self, gboolean fix, guint64 *ret_end, GError **error)
+scan_all (VmdkSparse *self, Mode mode, guint64 *ret_end, GError **error)
 {
   guint64 sectors = self->grains.base.source->size / VMDK_SECTOR + 1;
-  g_autofree guint8 *window = g_malloc (WINDOW_BYTES);
-  g_autofree guint8 *other = g_malloc (WINDOW_BYTES);
+  gsize bytes = (gsize)MIN (self->header.n_tables * self->header.table_sectors
+                              * VMDK_SECTOR,
+                            WINDOW_BYTES);
+  g_autofree guint8 *window = g_malloc (bytes);
+  g_autofree guint8 *other = g_malloc (bytes);
   g_autofree guint8 *bits = NULL;
   g_autoptr (GArray) odd = g_array_new (FALSE, FALSE, sizeof (guint32));
   g_autoptr (GArray) areas = g_array_new (FALSE, FALSE, sizeof (Area));
   Scan scan = { .sparse = self,
-                .fix = fix,
+                .mode = mode,
                 .window = window,
                 .other = other,
                 .odd = odd,
@@ -322,7 +335,8 @@ scan_all (VmdkSparse *self, gboolean fix, guint64 *ret_end, GError **error)
   /* A valid entry is below 2^32 and inside the file: with the least grain of
    * 8 sectors that is 64 MiB of bits for a file of 2 TiB. */
   scan.n_bits = MIN (sectors, G_MAXUINT32) / self->header.grain + 1;
-  scan.bits = bits = g_malloc0 ((gsize)(scan.n_bits / 8 + 1));
+  bits = g_malloc0 ((gsize)(scan.n_bits / 8 + 1));
+  scan.bits = bits;
   if (!scan_metadata (&scan, error) || !scan_tables (&scan, error)
       || !check_overlaps (&scan, error))
     return FALSE;
@@ -344,12 +358,7 @@ vmdk_sparse_check (VmdkExtent *extent, GError **error)
   if (g_atomic_int_get (&self->damaged))
     return fail (self, VIX_E_DISK_NEEDSREPAIR,
                  "grain directories or tables are damaged", error);
-  if (self->header.overhead * VMDK_SECTOR > extent->source->size)
-    return fail (self, VIX_E_DISK_INVALIDDISK,
-                 "sparse extent header: grains would begin behind the end of "
-                 "the file",
-                 error);
-  if (!scan_all (self, FALSE, &end, error))
+  if (!scan_all (self, DIFFERENCE_FAILS, &end, error))
     return FALSE;
   if (extent->source->size > (end + self->header.grain) * VMDK_SECTOR)
     return fail (self, VIX_E_DISK_NEEDSREPAIR,
@@ -386,9 +395,11 @@ vmdk_sparse_repair (VmdkExtent *extent, GError **error)
   VmdkSource *source = extent->source;
   guint64 end;
 
+  /* Nothing is written before all is known to be sound but the copies. */
   if (!check_repairable (self, error)
+      || !scan_all (self, DIFFERENCE_PASSES, &end, error)
       || !vmdk_sparse_fill_directories (self, error)
-      || !scan_all (self, TRUE, &end, error))
+      || !scan_all (self, DIFFERENCE_IS_MENDED, &end, error))
     return FALSE;
   end = MIN (end * VMDK_SECTOR, source->size);
   if (!source->ops->truncate (source, end, error)

@@ -20,8 +20,8 @@
 /* Data between two flushes: long enough that their syncs cost nothing beside
  * it, short enough that a kill does not lose much work. */
 #define BATCH_BYTES (G_GUINT64_CONSTANT (128) << 20)
-/* Tables held between two flushes: 16 MiB. */
-#define BATCH_TABLES 4096u
+/* Tables held between two flushes: 4 MiB. */
+#define BATCH_TABLES 1024u
 /* Tables written by one call. */
 #define RUN_BYTES (1u << 20)
 
@@ -159,7 +159,7 @@ vmdk_sparse_fill_directories (VmdkSparse *self, GError **error)
       && (!write_directory (self, self->header.gd, first, error)
           || !source->ops->sync (source, error)))
     return FALSE;
-  return n_second == 0
+  return n_second == 0 || self->redundant == NULL
          || write_directory (self, self->header.rgd, self->redundant, error);
 }
 
@@ -208,8 +208,8 @@ write_tables (VmdkSparse *self, const GPtrArray *keys, const guint32 *directory,
   VmdkSource *source = self->grains.base.source;
   gsize bytes = self->grains.per_table * sizeof (guint32);
   gsize stride = (gsize)self->header.table_sectors * VMDK_SECTOR;
-  guint max_run = (guint)(RUN_BYTES / stride);
-  g_autofree guint8 *run = g_malloc0 (RUN_BYTES);
+  guint max_run = MIN ((guint)(RUN_BYTES / stride), MAX (keys->len, 1));
+  g_autofree guint8 *run = g_malloc0 (max_run * stride);
 
   for (guint i = 0; i < keys->len;) {
     guint64 first = directory[*(gint64 *)keys->pdata[i]];
@@ -292,6 +292,7 @@ get_dirty (VmdkSparse *self, guint64 index, GError **error)
   table = vmdk_grains_get_table (&self->grains, index, error);
   if (table == NULL)
     return NULL;
+  vmdk_grains_forget_empty (&self->grains, index);
   dirty = vmdk_block_new (bytes);
   memcpy (dirty->data, table->data, bytes);
   g_hash_table_insert (self->grains.dirty, g_memdup2 (&key, sizeof key), dirty);

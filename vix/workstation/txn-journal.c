@@ -274,11 +274,13 @@ parse_header (const char *data, gsize len, gboolean *ret_committed,
   g_auto (GStrv) words = NULL;
   guint64 body_len;
 
-  if (len < HEADER_LEN || memcmp (data, "vixfs-journal 1 ", TXN_STATE_OFFSET)
+  if (len < HEADER_LEN
+      || memcmp (data, "vixfs-journal 1 ", TXN_STATE_OFFSET) != 0
       || data[HEADER_LEN - 1] != '\n')
     return bad (error, "no header");
   *ret_committed = txn_journal_claims_commit (data, len);
-  if (!*ret_committed && memcmp (data + TXN_STATE_OFFSET, TXN_WORD_PREPARE, 7))
+  if (!*ret_committed
+      && memcmp (data + TXN_STATE_OFFSET, TXN_WORD_PREPARE, 7) != 0)
     return bad (error, "unknown state");
   data += HEADER_LEN;
   len -= HEADER_LEN;

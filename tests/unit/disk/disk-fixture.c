@@ -93,13 +93,12 @@ void
 disk_run (DiskFixture *self, const char *format, ...)
 {
   g_autofree char *command = NULL;
-  g_autofree char *out = NULL;
   va_list args;
 
   va_start (args, format);
   command = g_strdup_vprintf (format, args);
   va_end (args);
-  out = run (self, command);
+  g_free (run (self, command));
 }
 
 VmdkLink *
@@ -192,7 +191,8 @@ disk_model_new (guint64 bytes)
   GByteArray *model = g_byte_array_new ();
 
   g_byte_array_set_size (model, (guint)bytes);
-  memset (model->data, 0, (gsize)bytes);
+  if (bytes > 0)
+    memset (model->data, 0, (gsize)bytes);
   return model;
 }
 

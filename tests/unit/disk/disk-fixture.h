@@ -27,10 +27,11 @@ void disk_fixture_tear_down (DiskFixture *self, gconstpointer data);
 
 char *disk_path (DiskFixture *self, const char *name);
 /* Runs a command line in the directory; its exit status must be 0. */
-void disk_run (DiskFixture *self, const char *format, ...) G_GNUC_PRINTF (2, 3);
+void disk_run (DiskFixture *self, const char *format, ...)
+  __attribute__ ((format (printf, 2, 3)));
 /* The same, returning its output. */
 char *disk_run_output (DiskFixture *self, const char *format, ...)
-  G_GNUC_PRINTF (2, 3);
+  __attribute__ ((format (printf, 2, 3)));
 
 VmdkLink *disk_open_link (DiskFixture *self, const char *name,
                           gboolean writable);

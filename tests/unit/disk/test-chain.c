@@ -262,7 +262,7 @@ test_too_deep (DiskFixture *f, gconstpointer data)
   }
   assert_no_chain (f, parent, VIX_E_DISK_INVALIDCHAIN, "ancestors");
   g_free (parent);
-  parent = g_strdup_printf ("child-%u.vmdk", VMDK_MAX_CHAIN - 1);
+  parent = g_strdup_printf ("child-%d.vmdk", VMDK_MAX_CHAIN - 1);
   vmdk_chain_free (disk_open_chain (f, parent));
 }
 

@@ -281,9 +281,7 @@ test_edit (gconstpointer data)
 static void
 test_bad_hints (void)
 {
-  static const char *const hints[] = { "", "a\"b", "a\nb",
-                                       "a\x7f"
-                                       "b" };
+  static const char *const hints[] = { "", "a\"b", "a\nb", "a\177b" };
   g_autoptr (VmdkDescriptor) d = parse (child_text);
 
   for (gsize i = 0; i < G_N_ELEMENTS (hints); i++) {

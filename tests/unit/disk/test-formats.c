@@ -12,10 +12,10 @@
 
 typedef struct {
   const char *name;
-  ImageFormat format;
   const char *create_type;
   const char *extent_type;
-  guint64 sectors;
+  ImageFormat format;
+  guint32 sectors;
   guint32 grain;
   guint32 per_table;
   gboolean zeros;
@@ -24,21 +24,21 @@ typedef struct {
 } FormatCase;
 
 static const FormatCase cases[] = {
-  { "stream-export", IMAGE_STREAM, "streamOptimized", "SPARSE", 150001, 128,
+  { "stream-export", "streamOptimized", "SPARSE", IMAGE_STREAM, 150001, 128,
     512, FALSE, FALSE, TRUE },
-  { "stream-export-without-empty-tables", IMAGE_STREAM, "streamOptimized",
-    "SPARSE", 200000, 128, 512, FALSE, TRUE, TRUE },
-  { "cowd-grain-1", IMAGE_COWD, "vmfsSparse", "VMFSSPARSE", 20001, 1, 4096,
+  { "stream-export-without-empty-tables", "streamOptimized", "SPARSE",
+    IMAGE_STREAM, 200000, 128, 512, FALSE, TRUE, TRUE },
+  { "cowd-grain-1", "vmfsSparse", "VMFSSPARSE", IMAGE_COWD, 20001, 1, 4096,
     FALSE, FALSE, FALSE },
-  { "cowd-grain-8", IMAGE_COWD, "vmfsSparse", "VMFSSPARSE", 100003, 8, 4096,
+  { "cowd-grain-8", "vmfsSparse", "VMFSSPARSE", IMAGE_COWD, 100003, 8, 4096,
     FALSE, TRUE, FALSE },
-  { "sesparse", IMAGE_SESPARSE, "seSparse", "SESPARSE", 100005, 8, 4096, TRUE,
+  { "sesparse", "seSparse", "SESPARSE", IMAGE_SESPARSE, 100005, 8, 4096, TRUE,
     FALSE, FALSE },
-  { "sesparse-without-empty-tables", IMAGE_SESPARSE, "seSparse", "SESPARSE",
+  { "sesparse-without-empty-tables", "seSparse", "SESPARSE", IMAGE_SESPARSE,
     100005, 8, 4096, TRUE, TRUE, FALSE },
-  { "sparse-grain-16", IMAGE_SPARSE, "monolithicSparse", "SPARSE", 50001, 16,
+  { "sparse-grain-16", "monolithicSparse", "SPARSE", IMAGE_SPARSE, 50001, 16,
     512, TRUE, FALSE, TRUE },
-  { "sparse-grain-1024", IMAGE_SPARSE, "monolithicSparse", "SPARSE", 90001,
+  { "sparse-grain-1024", "monolithicSparse", "SPARSE", IMAGE_SPARSE, 90001,
     1024, 512, TRUE, FALSE, TRUE },
 };
 

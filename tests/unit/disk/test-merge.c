@@ -98,6 +98,14 @@ series_assert (DiskFixture *f, const Series *s)
     disk_assert_content (f, s->names[i], s->models[i]);
 }
 
+/* In between, our own reading is enough: QEMU takes its time. */
+static void
+series_assert_chains (DiskFixture *f, const Series *s)
+{
+  for (guint i = 0; i < s->n; i++)
+    disk_assert_chain (f, s->names[i], s->models[i]);
+}
+
 static guint64
 file_size (DiskFixture *f, const char *name)
 {
@@ -162,9 +170,9 @@ test_into_child (DiskFixture *f, gconstpointer data)
 
   make_series (f, data, &s);
   merge_into_child (f, &s, 2);
-  series_assert (f, &s);
+  series_assert_chains (f, &s);
   merge_into_child (f, &s, 1);
-  series_assert (f, &s);
+  series_assert_chains (f, &s);
   /* Writes on top of it, by QEMU. */
   disk_write_random (f, s.names[2], s.models[2], 10);
   series_assert (f, &s);
@@ -192,11 +200,11 @@ test_into_parent (DiskFixture *f, gconstpointer data)
 
   make_series (f, data, &s);
   merge_into_parent (f, &s, 1);
-  series_assert (f, &s);
+  series_assert_chains (f, &s);
   merge_into_parent (f, &s, 0);
-  series_assert (f, &s);
+  series_assert_chains (f, &s);
   merge_into_parent (f, &s, 0);
-  series_assert (f, &s);
+  series_assert_chains (f, &s);
   disk_write_random (f, s.names[1], s.models[1], 10);
   series_assert (f, &s);
 }
@@ -292,7 +300,7 @@ test_zeros_through_deltas (DiskFixture *f, gconstpointer data)
   s.models[3] = disk_model_copy (s.models[2]);
   disk_create_child (f, s.names[2], "top.vmdk");
   disk_write_random (f, "top.vmdk", s.models[3], 5);
-  series_assert (f, &s);
+  series_assert_chains (f, &s);
   if (into_child)
     merge_into_child (f, &s, 1);
   else

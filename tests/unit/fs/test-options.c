@@ -3,6 +3,9 @@
 
 #include "options.h"
 
+/* Ends a list of arguments. */
+#define END ((const char *)NULL)
+
 /* Parses "vixfs" and the words up to NULL. */
 static FsOptions *
 parse (GError **error, ...)
@@ -23,7 +26,7 @@ parse (GError **error, ...)
 static void
 test_defaults (void)
 {
-  g_autoptr (FsOptions) options = parse (NULL, "/vms", "/mnt", NULL);
+  g_autoptr (FsOptions) options = parse (NULL, "/vms", "/mnt", END);
 
   g_assert_nonnull (options);
   g_assert_cmpstr (options->source, ==, "/vms");
@@ -44,7 +47,7 @@ test_all (void)
 {
   g_autoptr (FsOptions) options = parse (
     NULL, "-o", "ro,allow_other,uid=12", "/vms", "-f", "-ogid=34", "/mnt", "-o",
-    "umask=027,vendor=/a\\,b.so,nonempty,nosuid,noexec", NULL);
+    "umask=027,vendor=/a\\,b.so,nonempty,nosuid,noexec", END);
 
   g_assert_nonnull (options);
   g_assert_true (options->read_only);
@@ -63,7 +66,7 @@ static void
 test_last_wins (void)
 {
   g_autoptr (FsOptions) options
-    = parse (NULL, "-o", "ro,rw,umask=0,umask=022", "/vms", "/mnt", NULL);
+    = parse (NULL, "-o", "ro,rw,umask=0,umask=022", "/vms", "/mnt", END);
 
   g_assert_false (options->read_only);
   g_assert_cmpuint (options->umask, ==, 022);
@@ -73,7 +76,7 @@ static void
 test_names (void)
 {
   g_autoptr (FsOptions) options
-    = parse (NULL, "-o", "uid=root,gid=root", "/vms", "/mnt", NULL);
+    = parse (NULL, "-o", "uid=root,gid=root", "/vms", "/mnt", END);
 
   g_assert_nonnull (options);
   g_assert_cmpuint (options->uid, ==, 0);
@@ -87,7 +90,7 @@ test_generic (void)
     = parse (NULL, "-o",
              "defaults,rw,nosuid,nodev,noatime,_netdev,x-systemd.automount,"
              "x-gvfs-show,user,user=ann,auto,noauto,nofail,comment=a b,,",
-             "/vms", "/mnt", NULL);
+             "/vms", "/mnt", END);
 
   g_assert_nonnull (options);
   g_assert_cmpuint (options->kernel->len, ==, 3);
@@ -123,7 +126,7 @@ test_refusals (void)
   for (i = 0; i < G_N_ELEMENTS (refusals); i++) {
     g_autoptr (GError) error = NULL;
     g_autoptr (FsOptions) options
-      = parse (&error, "/vms", "/mnt", "-o", refusals[i].option, NULL);
+      = parse (&error, "/vms", "/mnt", "-o", refusals[i].option, END);
 
     g_assert_null (options);
     g_assert_true (error->domain == G_OPTION_ERROR);
@@ -145,32 +148,32 @@ static void
 test_arguments (void)
 {
   GError *error = NULL;
-  FsOptions *options = parse (&error, "/vms", NULL);
+  FsOptions *options = parse (&error, "/vms", END);
 
   expect_error (options, error, "too few");
   error = NULL;
-  options = parse (&error, "/vms", "/mnt", "/more", NULL);
+  options = parse (&error, "/vms", "/mnt", "/more", END);
   expect_error (options, error, "too many");
   error = NULL;
-  options = parse (&error, "/vms", "", NULL);
+  options = parse (&error, "/vms", "", END);
   expect_error (options, error, "mount point");
   error = NULL;
-  options = parse (&error, "-x", "/vms", "/mnt", NULL);
+  options = parse (&error, "-x", "/vms", "/mnt", END);
   expect_error (options, error, "\"-x\"");
   error = NULL;
-  options = parse (&error, "--frob", "/vms", "/mnt", NULL);
+  options = parse (&error, "--frob", "/vms", "/mnt", END);
   expect_error (options, error, "\"--frob\"");
   error = NULL;
-  options = parse (&error, "/vms", "/mnt", "-o", NULL);
+  options = parse (&error, "/vms", "/mnt", "-o", END);
   expect_error (options, error, "\"-o\"");
 }
 
 static void
 test_flags (void)
 {
-  g_autoptr (FsOptions) help = parse (NULL, "-h", NULL);
-  g_autoptr (FsOptions) version = parse (NULL, "--version", NULL);
-  g_autoptr (FsOptions) debug = parse (NULL, "-d", "/vms", "/mnt", NULL);
+  g_autoptr (FsOptions) help = parse (NULL, "-h", END);
+  g_autoptr (FsOptions) version = parse (NULL, "--version", END);
+  g_autoptr (FsOptions) debug = parse (NULL, "-d", "/vms", "/mnt", END);
 
   g_assert_true (help->show_help);
   g_assert_true (version->show_version);

@@ -4,6 +4,9 @@
 
 #include "tree.h"
 
+/* Ends a list of arguments. */
+#define END ((const char *)NULL)
+
 static int references;
 
 const VixExtVM *
@@ -147,8 +150,8 @@ static void
 test_folders (void)
 {
   FsTree *tree = settled_tree ();
-  g_autoptr (Record) deep = record_new ("a/b/vm", NULL);
-  g_autoptr (Record) top = record_new ("vm", NULL);
+  g_autoptr (Record) deep = record_new ("a/b/vm", END);
+  g_autoptr (Record) top = record_new ("vm", END);
   g_autoptr (FsStale) stale = fs_stale_new ();
   FsNodeId id;
 
@@ -167,9 +170,9 @@ static void
 test_settle_sorts (void)
 {
   FsTree *tree = fs_tree_new ("/vms");
-  g_autoptr (Record) b = record_new ("b", NULL);
-  g_autoptr (Record) a = record_new ("a", NULL);
-  g_autoptr (Record) gone = record_new ("gone", NULL);
+  g_autoptr (Record) b = record_new ("b", END);
+  g_autoptr (Record) a = record_new ("a", END);
+  g_autoptr (Record) gone = record_new ("gone", END);
   g_autoptr (FsStale) stale = fs_stale_new ();
 
   put (tree, b);
@@ -186,9 +189,9 @@ static void
 test_twin_vms (void)
 {
   FsTree *tree = settled_tree ();
-  g_autoptr (Record) one = record_new ("x", NULL);
-  g_autoptr (Record) two = record_new ("x", NULL);
-  g_autoptr (Record) inside = record_new ("x/y", NULL);
+  g_autoptr (Record) one = record_new ("x", END);
+  g_autoptr (Record) two = record_new ("x", END);
+  g_autoptr (Record) inside = record_new ("x/y", END);
   g_autofree char *names = NULL;
   g_auto (GStrv) parts = NULL;
 
@@ -211,8 +214,8 @@ static void
 test_moved_vm (void)
 {
   FsTree *tree = settled_tree ();
-  g_autoptr (Record) before = record_new ("web", "s", 1, NULL);
-  g_autoptr (Record) after = record_new ("web/web", "s", 1, NULL);
+  g_autoptr (Record) before = record_new ("web", "s", 1, END);
+  g_autoptr (Record) after = record_new ("web/web", "s", 1, END);
   guint32 slot;
   guint32 moved;
 
@@ -235,8 +238,8 @@ static void
 test_resolve (void)
 {
   FsTree *tree = settled_tree ();
-  g_autoptr (Record) record = record_new ("web", "one", 1, "two", 2, NULL);
-  g_autoptr (Record) less = record_new ("web", "two", 2, NULL);
+  g_autoptr (Record) record = record_new ("web", "one", 1, "two", 2, END);
+  g_autoptr (Record) less = record_new ("web", "two", 2, END);
   g_autoptr (FsStale) stale = fs_stale_new ();
   guint32 slot;
   guint64 node;
@@ -265,7 +268,7 @@ static void
 test_any_node (void)
 {
   FsTree *tree = settled_tree ();
-  g_autoptr (Record) record = record_new ("web", "one", 1, NULL);
+  g_autoptr (Record) record = record_new ("web", "one", 1, END);
   FsNode found;
   guint32 slot;
   guint32 snapshot;
@@ -297,11 +300,11 @@ test_twin_snapshots (void)
 {
   FsTree *tree = settled_tree ();
   g_autoptr (Record) first = record_new ("web", "twin", 1, "twin", 2, "twin~4",
-                                         3, "twin", 4, "", 5, NULL);
+                                         3, "twin", 4, "", 5, END);
   g_autoptr (Record) without
-    = record_new ("web", "twin", 2, "twin~4", 3, "twin", 4, NULL);
+    = record_new ("web", "twin", 2, "twin~4", 3, "twin", 4, END);
   g_autoptr (Record) again
-    = record_new ("web", "twin", 2, "twin~4", 3, "twin", 4, "twin", 6, NULL);
+    = record_new ("web", "twin", 2, "twin~4", 3, "twin", 4, "twin", 6, END);
   guint32 slot;
 
   put (tree, first);
@@ -318,8 +321,8 @@ static guint32
 slot_after_rename (gboolean expected, gboolean aliased)
 {
   FsTree *tree = settled_tree ();
-  g_autoptr (Record) before = record_new ("web", "a", 1, NULL);
-  g_autoptr (Record) after = record_new ("web", "b", 1, NULL);
+  g_autoptr (Record) before = record_new ("web", "a", 1, END);
+  g_autoptr (Record) after = record_new ("web", "b", 1, END);
   g_autoptr (FsStale) stale = fs_stale_new ();
   guint32 slot;
   guint32 old;
@@ -357,7 +360,7 @@ static void
 test_alias (void)
 {
   FsTree *tree = settled_tree ();
-  g_autoptr (Record) record = record_new ("web", "a", 1, NULL);
+  g_autoptr (Record) record = record_new ("web", "a", 1, END);
   g_autoptr (FsStale) stale = fs_stale_new ();
   guint32 slot;
   FsNode found;
@@ -380,7 +383,7 @@ static void
 test_files (void)
 {
   FsTree *tree = settled_tree ();
-  g_autoptr (Record) record = record_new ("web", NULL);
+  g_autoptr (Record) record = record_new ("web", END);
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
   g_autoptr (GArray) slots = NULL;
   g_autoptr (GArray) later = NULL;
@@ -410,7 +413,7 @@ static void
 test_files_wrap (void)
 {
   FsTree *tree = settled_tree ();
-  g_autoptr (Record) record = record_new ("web", NULL);
+  g_autoptr (Record) record = record_new ("web", END);
   g_autoptr (GHashTable) seen = g_hash_table_new (NULL, NULL);
   guint32 slot;
   int round;

@@ -21,7 +21,8 @@ on_event (int event, const VixExtVM *vm, gpointer data)
 
   g_mutex_lock (&self->mutex);
   self->counts[event]++;
-  g_cond_broadcast (&self->cond);
+  if (event == VIXEXT_EVENT_LOADED)
+    g_cond_broadcast (&self->cond);
   g_mutex_unlock (&self->mutex);
 }
 

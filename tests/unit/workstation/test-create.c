@@ -335,7 +335,8 @@ test_disk_elsewhere (void)
   g_autofree char *to = g_build_filename (other, "big.vmdk", NULL);
   g_autofree char *before = bed_sum (bed, "scsi0-0.vmdk");
   g_autofree char *frozen = NULL;
-  g_autofree char *files = NULL;
+  g_autofree char *before_remove = NULL;
+  g_autofree char *after_remove = NULL;
 
   g_assert_no_errno (g_mkdir (other, 0700));
   g_assert_no_errno (g_rename (from, to));
@@ -344,9 +345,11 @@ test_disk_elsewhere (void)
   frozen = bed_sum_running (bed, "scsi0:0");
   g_assert_cmpstr (frozen, ==, before);
   /* but it is not written to */
-  files = bed_state (bed);
+  before_remove = bed_state (bed);
   assert_code (bed_remove (bed, 1, FALSE), VIX_E_NOT_SUPPORTED);
   g_assert_nonnull (strstr (bed->message, to));
+  after_remove = bed_state (bed);
+  g_assert_cmpstr (after_remove, ==, before_remove);
 }
 
 /* ---- what it refuses, and that nothing was written then ---- */

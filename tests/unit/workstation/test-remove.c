@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "bed.h"
 #include "vm-fixture.h"
@@ -231,6 +235,74 @@ test_space (void)
   g_assert_cmpint (after.st_size, <=, before.st_size + 41 * 65536);
 }
 
+/* ---- a full disk ---- */
+
+/* Moves the VM to a file system of its own. */
+static char *
+move_to_small (Bed *bed)
+{
+  char *small = g_build_filename (bed->root, "small", NULL);
+  g_autofree char *dir = g_build_filename (small, "vm", NULL);
+
+  bed_disconnect (bed);
+  g_assert_no_errno (g_mkdir (small, 0700));
+  g_assert_no_errno (mount ("none", small, "tmpfs", 0, "size=64m"));
+  g_free (bed_run ("cp", "-a", bed->dir, dir, NULL));
+  g_free (bed_run ("rm", "-r", bed->dir, NULL));
+  g_free (bed->dir);
+  bed->dir = g_steal_pointer (&dir);
+  bed_connect (bed);
+  return small;
+}
+
+/* Leaves about half a MiB free. */
+static char *
+fill_up (const char *small)
+{
+  char *path = g_build_filename (small, "ballast", NULL);
+  int fd = g_open (path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  struct statvfs fs;
+
+  g_assert_no_errno (fstatvfs (fd, &fs));
+  g_assert_no_errno (
+    fallocate (fd, 0, 0, (off_t)(fs.f_bavail * fs.f_bsize) - (512 << 10)));
+  close (fd);
+  return path;
+}
+
+/* Snapshot @uid, once without the space that its merge needs, then with it. */
+static void
+test_full (gconstpointer data)
+{
+  gint64 uid = GPOINTER_TO_INT (data);
+  g_autoptr (Bed) bed = bed_new_simple ();
+  g_autoptr (GHashTable) then = NULL;
+  g_autofree char *before = NULL;
+  g_autofree char *after = NULL;
+  g_autofree char *small = NULL;
+  g_autofree char *ballast = NULL;
+
+  for (guint n = 1; n <= 2; n++) {
+    g_autofree char *file = g_strdup_printf ("scsi0-0-%06u.vmdk", n);
+
+    bed_snap (bed, "s");
+    for (guint i = 0; i < 24; i++)
+      bed_fill (bed, file, 30 + n * 30 + i, (int)(10 + n));
+  }
+  small = move_to_small (bed);
+  ballast = fill_up (small);
+  then = take_contents (bed, 2);
+  before = bed_state (bed);
+  assert_code (bed_remove (bed, uid, FALSE), VIX_E_DISK_FULL);
+  after = bed_state (bed);
+  g_assert_cmpstr (after, ==, before);
+  g_assert_no_errno (g_unlink (ballast));
+  assert_code (bed_remove (bed, uid, FALSE), VIX_OK);
+  assert_contents (bed, then, 2, 1);
+  bed_disconnect (bed);
+  g_assert_no_errno (umount (small));
+}
+
 /* ---- refusals ---- */
 
 static void
@@ -377,6 +449,10 @@ main (int argc, char **argv)
   add ("all-children-follow-their-parent", test_grandchildren);
   add ("several-disks-of-several-kinds", test_several_disks);
   add ("space-is-given-back", test_space);
+  g_test_add_data_func ("/workstation/remove/disk-full-before-a-merge-down",
+                        GINT_TO_POINTER (1), test_full);
+  g_test_add_data_func ("/workstation/remove/disk-full-before-a-merge-up",
+                        GINT_TO_POINTER (2), test_full);
   add ("linked-clone-needs-it", test_clone_needs_it);
   add ("vm-in-the-same-directory-needs-it", test_neighbour_needs_it);
   add ("unknown-child-keeps-its-parent", test_unknown_child);

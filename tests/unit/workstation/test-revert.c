@@ -131,8 +131,7 @@ test_suspended (void)
   g_assert_true (g_str_has_suffix (vmss, ".vmss"));
   text = bed_read (bed, vmss);
   g_assert_cmpstr (text, ==, "devices");
-  vmem = g_strdup (vmss);
-  memcpy (vmem + strlen (vmem) - 4, "vmem", 4);
+  vmem = g_strdup_printf ("%.*s.vmem", (int)strlen (vmss) - 5, vmss);
   g_free (text);
   text = bed_read (bed, vmem);
   g_assert_cmpstr (text, ==, "memory");
