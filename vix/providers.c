@@ -6,6 +6,9 @@
 #include "core/provider.h"
 
 extern const VixProviderOps ws_provider_ops;
+#ifdef HAVE_VSPHERE
+extern const VixProviderOps vsphere_provider_ops;
+#endif
 
 static const struct {
   VixServiceProvider type;
@@ -14,6 +17,10 @@ static const struct {
   { VIX_SERVICEPROVIDER_VMWARE_SERVER, &ws_provider_ops },
   { VIX_SERVICEPROVIDER_VMWARE_WORKSTATION, &ws_provider_ops },
   { VIX_SERVICEPROVIDER_VMWARE_PLAYER, &ws_provider_ops },
+#ifdef HAVE_VSPHERE
+  { VIX_SERVICEPROVIDER_VMWARE_VI_SERVER, &vsphere_provider_ops },
+  { VIX_SERVICEPROVIDER_VMWARE_WORKSTATION_SHARED, &vsphere_provider_ops },
+#endif
 };
 
 /* Nothing, or a directory, means local VMs; any other name a remote host. */

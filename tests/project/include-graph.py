@@ -17,16 +17,21 @@ MAY_USE = {
     'vix/disk': {'vix/base', 'vix/include'},
     'vix/core': {'vix/base', 'vix/include'},
     'vix/workstation': {'vix/core', 'vix/disk', 'vix/base', 'vix/include'},
+    'vix/vsphere': {'vix/vsphere/soap', 'vix/core', 'vix/disk', 'vix/base',
+                    'vix/include'},
+    'vix/vsphere/soap': {'vix/base'},
     'vix/api': {'vix/core', 'vix/base', 'vix/include'},
     # providers.c, the one list of providers
-    'vix': {'vix/core', 'vix/base', 'vix/include', 'vix/workstation'},
+    'vix': {'vix/core', 'vix/base', 'vix/include', 'vix/workstation',
+            'vix/vsphere'},
 }
 
 # Header prefix of others: the only folders that may know it.
 RESERVED = {
     'fuse': {'fs'},
-    'curl/': set(),
-    'libxml/': set(),
+    'curl/': {'vix/vsphere/soap'},
+    'libxml/': {'vix/vsphere/soap'},
+    'openssl/': {'vix/vsphere/soap'},
     'dlfcn.h': {'vix/workstation'},
 }
 

@@ -25,27 +25,37 @@ VixHandle
 VixExt_Connect (const VixExtConnectParams *params, VixEventProc *callbackProc,
                 void *clientData)
 {
+  VixExtConnectParams full = { .size = sizeof full };
   VixConnectParams inner;
 
-  if (params == NULL || params->size < sizeof *params)
+  if (params == NULL
+      || params->size < G_STRUCT_OFFSET (VixExtConnectParams, caFile))
     return vix_job_start_failed (
       NULL, NULL,
       g_error_new_literal (VIX_ERROR, VIX_E_INVALID_ARG,
                            "connection parameters: none, or of a size that "
                            "does not hold them"),
       callbackProc, clientData);
+  /* A program of another version: what its struct lacks is the default. */
+  memcpy (&full, params, MIN (params->size, sizeof full));
   inner = (VixConnectParams){
-    .host_type = params->hostType,
-    .host_name = params->hostName,
-    .user_name = params->userName,
-    .password = params->password,
-    .vendor_library = params->vendorLibrary,
-    .read_only = (params->options & VIXEXT_HOSTOPTION_READ_ONLY) != 0,
-    .verify_ssl = (params->options & VIX_HOSTOPTION_VERIFY_SSL_CERT) != 0,
+    .host_type = full.hostType,
+    .host_name = full.hostName,
+    .user_name = full.userName,
+    .password = full.password,
+    .vendor_library = full.vendorLibrary,
+    .read_only = (full.options & VIXEXT_HOSTOPTION_READ_ONLY) != 0,
+    .verify_ssl = (full.options & VIXEXT_HOSTOPTION_INSECURE) == 0,
+    .ca_file = full.caFile,
+    .thumbprint = full.thumbprint,
+    .connect_timeout_ms = full.connectTimeout,
+    .answer_timeout_ms = full.answerTimeout,
+    .stall_timeout_ms = full.stallTimeout,
+    .settle_timeout_ms = full.settleTimeout,
   };
-  return vix_host_connect (
-    &inner, (params->options & VIX_HOSTOPTION_USE_EVENT_PUMP) != 0,
-    callbackProc, clientData);
+  return vix_host_connect (&inner,
+                           (full.options & VIX_HOSTOPTION_USE_EVENT_PUMP) != 0,
+                           callbackProc, clientData);
 }
 
 VixError

@@ -87,6 +87,8 @@ connect_data_free (gpointer data)
   g_free ((char *)self->params.user_name);
   g_free ((char *)self->params.host_name);
   g_free ((char *)self->params.vendor_library);
+  g_free ((char *)self->params.ca_file);
+  g_free ((char *)self->params.thumbprint);
   g_free (self);
 }
 
@@ -128,7 +130,10 @@ check_params (const VixConnectParams *params, GError **error)
          && vix_check_text ("user name", params->user_name, FALSE, error)
          && vix_check_text ("password", params->password, FALSE, error)
          && vix_check_text ("vendor library", params->vendor_library, FALSE,
-                            error);
+                            error)
+         && vix_check_text ("file of authorities", params->ca_file, FALSE,
+                            error)
+         && vix_check_text ("thumbprint", params->thumbprint, FALSE, error);
 }
 
 VixHandle
@@ -152,6 +157,8 @@ vix_host_connect (const VixConnectParams *params, gboolean pump,
   data->params.user_name = copy_or_null (params->user_name);
   data->params.password = copy_or_null (params->password);
   data->params.vendor_library = copy_or_null (params->vendor_library);
+  data->params.ca_file = copy_or_null (params->ca_file);
+  data->params.thumbprint = copy_or_null (params->thumbprint);
   data->pump = pump;
   return vix_job_start (&spec);
 }

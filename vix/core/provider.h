@@ -36,6 +36,13 @@ typedef struct {
   const char *vendor_library;   /* see VixExtConnectParams */
   gboolean read_only;
   gboolean verify_ssl;
+  /* Network hosts; see VixExtConnectParams. NULL and 0: the default. */
+  const char *ca_file;
+  const char *thumbprint;
+  int connect_timeout_ms;
+  int answer_timeout_ms;
+  int stall_timeout_ms;
+  int settle_timeout_ms;
 } VixConnectParams;
 
 typedef struct {

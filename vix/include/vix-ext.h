@@ -42,7 +42,10 @@ enum {
   /* VixHost_Connect, VixExt_Connect: nothing on the host is ever changed;
    * leftovers of a killed operation are not completed either. Jobs that
    * would change something end with VIX_E_FILE_READ_ONLY. */
-  VIXEXT_HOSTOPTION_READ_ONLY = 0x00010000
+  VIXEXT_HOSTOPTION_READ_ONLY = 0x00010000,
+  /* VixExt_Connect: take any certificate of a network host. Without it the
+   * certificate is checked, VIX_HOSTOPTION_VERIFY_SSL_CERT or not. */
+  VIXEXT_HOSTOPTION_INSECURE = 0x00020000
 };
 
 /* ------------------------------------------------------------------ *
@@ -131,6 +134,18 @@ typedef struct VixExtConnectParams {
   const char *vendorLibrary; /* local VMs: path of VMware's own library to
                               * pass calls to; "none": always our own code;
                               * NULL or "auto": VMware's where installed */
+  /* Network hosts: */
+  const char *caFile;     /* PEM file of the authorities that certify the
+                           * host; NULL: the system's */
+  const char *thumbprint; /* SHA-256 or SHA-1 of the host's certificate, as
+                           * VMware or openssl print it; then that is all
+                           * that is asked of it. NULL: none */
+  int connectTimeout;     /* ms to reach the host; 0: 10,000 */
+  int answerTimeout;      /* ms from a request to its answer; 0: 60,000. A
+                           * task may take as long as it likes */
+  int stallTimeout;       /* ms that an answer may pause; 0: 30,000 */
+  int settleTimeout;      /* ms to look for what became of a change whose
+                           * answer got lost; 0: 30,000 */
 } VixExtConnectParams;
 
 /*

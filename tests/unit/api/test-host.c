@@ -38,7 +38,9 @@ test_connect_passes_names (void)
     .hostName = "/höst",
     .userName = "ann",
     .password = "secret",
-    .options = VIXEXT_HOSTOPTION_READ_ONLY | VIX_HOSTOPTION_VERIFY_SSL_CERT,
+    .options = VIXEXT_HOSTOPTION_READ_ONLY,
+    .thumbprint = "AB:CD",
+    .answerTimeout = 7,
   };
   VixHandle host = finish_with_handle (VixExt_Connect (&params, NULL, NULL));
   FakeLog log = fake_get_log ();
@@ -48,9 +50,30 @@ test_connect_passes_names (void)
   g_assert_cmpstr (log.params.password, ==, "secret");
   g_assert_true (log.params.read_only);
   g_assert_true (log.params.verify_ssl);
+  g_assert_cmpint (log.params.answer_timeout_ms, ==, 7);
+  assert_vix (finish (VixExt_Connect (NULL, NULL, NULL)), VIX_E_INVALID_ARG);
+  disconnect_and_check (host);
+}
+
+/* What a program of the first version does not know of is the default. */
+static void
+test_connect_of_another_version (void)
+{
+  VixExtConnectParams params = {
+    .size = G_STRUCT_OFFSET (VixExtConnectParams, caFile),
+    .hostType = VIX_SERVICEPROVIDER_VMWARE_WORKSTATION,
+    .hostName = "/host",
+    .options = VIXEXT_HOSTOPTION_INSECURE,
+    .thumbprint = (const char *)1,
+    .answerTimeout = 7,
+  };
+  VixHandle host = finish_with_handle (VixExt_Connect (&params, NULL, NULL));
+  FakeLog log = fake_get_log ();
+
+  g_assert_false (log.params.verify_ssl);
+  g_assert_cmpint (log.params.answer_timeout_ms, ==, 0);
   params.size--;
   assert_vix (finish (VixExt_Connect (&params, NULL, NULL)), VIX_E_INVALID_ARG);
-  assert_vix (finish (VixExt_Connect (NULL, NULL, NULL)), VIX_E_INVALID_ARG);
   disconnect_and_check (host);
 }
 
@@ -535,6 +558,7 @@ main (int argc, char **argv)
 #define ADD(path, func) g_test_add_func ("/host/" path, test_##func)
   ADD ("connect/takes-empty-as-null", connect_takes_empty_as_null);
   ADD ("connect/passes-names", connect_passes_names);
+  ADD ("connect/of-another-version", connect_of_another_version);
   ADD ("connect/failures", connect_failures);
   ADD ("connect/each-is-its-own", each_connection_is_its_own);
   ADD ("find/complete-before-wait-returns",

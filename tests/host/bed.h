@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * bed.h - simulators and proxies for test programs in C, and a host of the
+ * vSphere provider connected to one, with a diary of what its inventory says.
+ * Programs run by ctest.sh, which builds what HOST_BIN holds.
+ */
+#pragma once
+
+#include "core/provider.h"
+
+G_BEGIN_DECLS
+
+/* ---- servers ---- */
+
+typedef struct {
+  GSubprocess *process;
+  char *dir;
+  char *url; /* "https://127.0.0.1:PORT/sdk" */
+  char *port;
+  char *control;
+  char *cert;
+  char *sha1, *sha256;
+  char *user, *password;
+} BedServer;
+
+/* @options: separated by blanks */
+BedServer *bed_sim_new (const char *options);
+BedServer *bed_proxy_new (const BedServer *upstream);
+void bed_server_free (BedServer *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (BedServer, bed_server_free)
+
+/* GET of a control path, "snapshot/create?vm=a&name=b"; fails the test if the
+ * server says no. Returns its answer. */
+char *bed_ctl (const BedServer *self, const char *format, ...)
+  G_GNUC_PRINTF (2, 3);
+/* The number behind "KEY": in the counters, 0 if it is not there. */
+gint64 bed_count (const BedServer *self, const char *key);
+/* The number behind "KEY": in @json; -1 if it is not there. */
+gint64 bed_number (const char *json, const char *key);
+
+/* ---- hosts ---- */
+
+typedef struct {
+  const VixProviderOps *ops;
+  gpointer host;
+  VixInventory *inventory;
+  GMutex lock;
+  GString *diary; /* "+a", "~a", "-a", "L", "S", "F" as events came */
+  GCond changed;
+  guint n_events;
+} Bed;
+
+/* Connects to @server and, if @watch, waits until the inventory is loaded. */
+Bed *bed_new (const BedServer *server, gboolean watch);
+/* As bed_new with parameters changed by @adjust; NULL with @error. */
+Bed *bed_connect (const BedServer *server,
+                  void (*adjust) (VixConnectParams *params, gpointer data),
+                  gpointer data, GError **error);
+void bed_watch (Bed *self);
+void bed_free (Bed *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Bed, bed_free)
+
+/* An operation without progress; its cancellable is new. */
+typedef struct {
+  VixOp op;
+  GCancellable *cancellable;
+  int percent; /* reported last */
+  int n_percent;
+} BedOp;
+BedOp *bed_op_new (void);
+void bed_op_free (BedOp *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (BedOp, bed_op_free)
+
+/* The record of that display name; (transfer full); fails the test if there
+ * is none within 5 s. */
+const VixExtVM *bed_vm (Bed *self, const char *name);
+char *bed_vm_id (Bed *self, const char *name);
+/* "1:snap-1(0),2:snap-2(1)*": id, name, parent, current. */
+char *bed_snapshots (const VixExtVM *vm);
+/* Creates a snapshot; 0 with @error. */
+gint64 bed_create (Bed *self, const char *vm_id, const char *name,
+                   GError **error);
+/* Waits until bed_snapshots of that VM is @wanted; fails the test after 5 s. */
+void bed_await_snapshots (Bed *self, const char *name, const char *wanted);
+/* Waits until the state is VIXEXT_HOST_*; fails the test after @ms. */
+void bed_await_state (Bed *self, int state, int ms);
+
+/* All that the inventory has, a line for each VM, sorted. */
+char *bed_dump (Bed *self);
+
+G_END_DECLS

@@ -1,0 +1,10 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Runs a test program in C that starts simulators: ctest.sh PROGRAM ARG...
+set -u
+# shellcheck source=SCRIPTDIR/lib.sh
+. "$(dirname "$0")/lib.sh"
+host_begin
+export HOST_BIN=$host_bin TMPDIR=$host_tmp
+"$@"

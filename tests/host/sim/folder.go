@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"path"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/vmware/govmomi/vim25/mo"
+)
+
+// zeros reads as that many zero bytes.
+type zeros struct {
+	size, at int64
+}
+
+func (z *zeros) Read(p []byte) (int, error) {
+	if z.at >= z.size {
+		return 0, io.EOF
+	}
+	n := int64(len(p))
+	if n > z.size-z.at {
+		n = z.size - z.at
+	}
+	for i := range p[:n] {
+		p[i] = 0
+	}
+	z.at += n
+	return int(n), nil
+}
+
+func (z *zeros) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += z.at
+	case io.SeekEnd:
+		offset += z.size
+	}
+	if offset < 0 {
+		return 0, errors.New("seek before the start")
+	}
+	z.at = offset
+	return offset, nil
+}
+
+// datastoreOf finds what a /folder URL means.
+func (w *world) datastoreOf(dcPath, dsName string) *mo.Datastore {
+	dcPath = strings.Trim(dcPath, "/")
+	for _, dc := range datacenters() {
+		if dc.Name != dcPath && !(w.isESX() && dcPath == "") {
+			continue
+		}
+		for _, ref := range dc.Datastore {
+			if ds := object[mo.Datastore](ref); ds != nil && ds.Name == dsName {
+				return ds
+			}
+		}
+	}
+	return nil
+}
+
+// putKey names a file that a test stored.
+func putKey(ds *mo.Datastore, name string) string {
+	return ds.Self.Value + " " + name
+}
+
+// everyVM lists those in the inventory and the unregistered ones.
+func (w *world) everyVM() []*vm {
+	all := append([]*vm(nil), w.order...)
+	for _, v := range w.gone {
+		all = append(all, v)
+	}
+	return all
+}
+
+// locked tells whether a running VM holds a file so that nobody may read it:
+// the extents that it writes, and its swap.
+func (v *vm) locked(name string) bool {
+	if v.power != on {
+		return false
+	}
+	for _, d := range v.disks {
+		if name == d.head.dir+"/"+d.head.extent() {
+			return true
+		}
+	}
+	return strings.HasSuffix(name, ".vswp")
+}
+
+// find looks a file up; status is an HTTP status when there is none to give.
+func (w *world) find(ds *mo.Datastore, name string) (content io.ReadSeeker, when time.Time, status int) {
+	if data, ok := w.files[putKey(ds, name)]; ok {
+		return bytes.NewReader(data), w.started, http.StatusOK
+	}
+	full := fmt.Sprintf("[%s] %s", ds.Name, name)
+	for _, v := range w.everyVM() {
+		if v.place.datastore.Self != ds.Self || v.dir() != path.Dir(full) {
+			continue
+		}
+		for _, f := range v.files() {
+			if f.name != full {
+				continue
+			}
+			if v.locked(full) {
+				return nil, time.Time{}, http.StatusInternalServerError
+			}
+			if f.text != nil {
+				return strings.NewReader(f.text()), f.when, http.StatusOK
+			}
+			return &zeros{size: f.size}, f.when, http.StatusOK
+		}
+	}
+	return nil, time.Time{}, http.StatusNotFound
+}
+
+// list names what stands in a directory.
+func (w *world) list(ds *mo.Datastore, dir string) []string {
+	names := make(map[string]bool)
+	enter := func(name string) {
+		rest := strings.TrimPrefix(name, dir)
+		if rest == name && dir != "" || rest == "" {
+			return
+		}
+		first, _, deeper := strings.Cut(rest, "/")
+		if deeper {
+			first += "/"
+		}
+		names[first] = true
+	}
+	prefix := fmt.Sprintf("[%s] ", ds.Name)
+	for _, v := range w.everyVM() {
+		if v.place.datastore.Self != ds.Self {
+			continue
+		}
+		for _, f := range v.files() {
+			enter(strings.TrimPrefix(f.name, prefix))
+		}
+	}
+	for key := range w.files {
+		if name := strings.TrimPrefix(key, ds.Self.Value+" "); name != key {
+			enter(name)
+		}
+	}
+	var sorted []string
+	for name := range names {
+		sorted = append(sorted, name)
+	}
+	sort.Strings(sorted)
+	return sorted
+}
+
+// serveFolder is /folder: the files of datastores, with the SOAP session's
+// cookie. Nothing is changed by it.
+func (w *world) serveFolder(out http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	w.stats.count(w.stats.http, "folder "+r.Method)
+	s := w.sessionOf(r)
+	w.mu.Unlock()
+	if s == nil {
+		out.Header().Set("WWW-Authenticate", `Basic realm="VMware HTTP server"`)
+		http.Error(out, "401 Unauthorized", http.StatusUnauthorized)
+		return
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		http.Error(out, "403 Forbidden", http.StatusForbidden)
+		return
+	}
+	query := r.URL.Query()
+	name := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, "/folder"), "/")
+	w.mu.Lock()
+	ds := w.datastoreOf(query.Get("dcPath"), query.Get("dsName"))
+	if ds == nil {
+		w.mu.Unlock()
+		http.Error(out, "404 Not Found", http.StatusNotFound)
+		return
+	}
+	if name == "" || strings.HasSuffix(name, "/") {
+		names := w.list(ds, name)
+		w.mu.Unlock()
+		w.serveListing(out, names)
+		return
+	}
+	content, when, status := w.find(ds, name)
+	w.mu.Unlock()
+	if status != http.StatusOK {
+		http.Error(out, http.StatusText(status), status)
+		return
+	}
+	out.Header().Set("Content-Type", "application/octet-stream")
+	http.ServeContent(out, r, "", when, content)
+}
+
+func (w *world) serveListing(out http.ResponseWriter, names []string) {
+	out.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = io.WriteString(out, "<html><body><table>\n")
+	for _, name := range names {
+		fmt.Fprintf(out, "<tr><td><a href=\"%s\">%s</a></td></tr>\n", html.EscapeString(name), html.EscapeString(name))
+	}
+	_, _ = io.WriteString(out, "</table></body></html>\n")
+}

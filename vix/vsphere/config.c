@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * config.c - the .vmx of a virtual machine.
+ *
+ * As it is now it is a file on the datastore. As of a snapshot the host has
+ * it only inside of its own file format, and tells it as a data object: then
+ * the text is written anew from that, with the keys that name the same
+ * things.
+ */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/kv-file.h"
+#include "vsphere/host-private.h"
+#include "vsphere/soap/fault.h"
+
+#define MAX_DEVICES 1024u
+
+/* ---- from the datastore ---- */
+
+/* Each part of @path escaped, the slashes kept. */
+static char *
+escape_path (const char *path)
+{
+  return g_uri_escape_string (path, "/", FALSE);
+}
+
+/* (transfer full) (nullable): the /folder address of "[ds] dir/file". */
+static char *
+folder_url (VsphereHost *host, const char *wire_path, const char *datacenter)
+{
+  const char *end = *wire_path == '[' ? strchr (wire_path, ']') : NULL;
+  g_autofree char *store = NULL;
+  g_autofree char *ds_name = NULL;
+  g_autofree char *dc_path = NULL;
+  g_autofree char *file = NULL;
+
+  if (end == NULL)
+    return NULL;
+  store = g_strndup (wire_path + 1, (gsize)(end - wire_path) - 1);
+  ds_name = g_uri_escape_string (store, NULL, FALSE);
+  dc_path = g_uri_escape_string (datacenter, NULL, FALSE);
+  file = escape_path (end + 1 + strspn (end + 1, " "));
+  return g_strdup_printf (
+    "%s/folder/%s?dcPath=%s&dsName=%s",
+    soap_pool_get_base_url (vsphere_session_get_pool (host->session)), file,
+    dc_path, ds_name);
+}
+
+static gboolean
+take_body (int status, const char *data, gsize len, gpointer user,
+           GError **error)
+{
+  GByteArray *body = user;
+
+  if (status != 200)
+    return TRUE;
+  if (body->len + len > KV_FILE_MAX_BYTES) {
+    g_set_error_literal (error, SOAP_ERROR, SOAP_ERROR_TOO_BIG,
+                         "the file is too big for a .vmx");
+    return FALSE;
+  }
+  g_byte_array_append (body, (const guint8 *)data, (guint)len);
+  return TRUE;
+}
+
+/* (transfer full) (nullable): @ret_status tells why not. */
+static GBytes *
+get_once (VsphereHost *host, const char *url, int *ret_status,
+          GCancellable *cancellable, GError **error)
+{
+  g_autofree char *cookie = vsphere_session_get_cookie (host->session);
+  g_auto (SoapHttpAnswer) answer = { .status = 0 };
+  g_autoptr (GByteArray) body = g_byte_array_new ();
+  SoapHttpRequest request = { .method = "GET",
+                              .url = url,
+                              .cookie = cookie,
+                              .on_data = take_body,
+                              .user = body };
+  SoapPool *pool = vsphere_session_get_pool (host->session);
+  SoapHttp *http = soap_pool_take (pool, FALSE, cancellable, error);
+  gboolean ok;
+
+  if (http == NULL)
+    return NULL;
+  ok = soap_http_perform (http, &request, &answer, cancellable, error);
+  soap_pool_give (pool, http, FALSE);
+  *ret_status = answer.status;
+  if (!ok || answer.status != 200)
+    return NULL;
+  return g_byte_array_free_to_bytes (g_steal_pointer (&body));
+}
+
+static GBytes *
+get_file (VsphereHost *host, const char *url, GCancellable *cancellable,
+          GError **error)
+{
+  guint generation = vsphere_session_get_generation (host->session);
+  int status = 0;
+  GBytes *bytes = get_once (host, url, &status, cancellable, error);
+
+  if (bytes == NULL && status == 401
+      && vsphere_session_renew (host->session, generation, cancellable, error))
+    bytes = get_once (host, url, &status, cancellable, error);
+  if (bytes == NULL && error != NULL && *error == NULL)
+    g_set_error (error, SOAP_ERROR, SOAP_ERROR_STATUS,
+                 "the datastore answered with HTTP status %d", status);
+  return bytes;
+}
+
+/* ---- from the data object ---- */
+
+/* Which controllers there are, and how their slots are called. */
+static const struct {
+  const char *type;   /* suffix of the device's type */
+  const char *prefix; /* in the .vmx */
+  const char *virtual_dev;
+} controllers[] = {
+  { "ParaVirtualSCSIController", "scsi", "pvscsi" },
+  { "VirtualLsiLogicSASController", "scsi", "lsisas1068" },
+  { "VirtualLsiLogicController", "scsi", "lsilogic" },
+  { "VirtualBusLogicController", "scsi", "buslogic" },
+  { "VirtualAHCIController", "sata", NULL },
+  { "VirtualNVMEController", "nvme", NULL },
+  { "VirtualIDEController", "ide", NULL },
+};
+
+static const struct {
+  const char *type;
+  const char *virtual_dev;
+} nics[] = {
+  { "VirtualVmxnet3", "vmxnet3" }, { "VirtualVmxnet2", "vmxnet" },
+  { "VirtualE1000e", "e1000e" },   { "VirtualE1000", "e1000" },
+  { "VirtualPCNet32", "vlance" },
+};
+
+static const char *
+type_of (const SoapVirtualDevice *device)
+{
+  return device->kind == NULL ? "" : device->kind;
+}
+
+/* -1 if it is none. */
+static int
+find_controller (const SoapVirtualDevice *device)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (controllers); i++)
+    if (g_str_equal (type_of (device), controllers[i].type))
+      return (int)i;
+  return -1;
+}
+
+static gboolean G_GNUC_PRINTF (3, 4)
+  set (KvFile *vmx, const char *key, const char *format, ...)
+{
+  g_autofree char *value = NULL;
+  va_list args;
+
+  va_start (args, format);
+  value = g_strdup_vprintf (format, args);
+  va_end (args);
+  return kv_file_set (vmx, key, value, NULL);
+}
+
+static void
+set_text (KvFile *vmx, const char *key, const char *value)
+{
+  if (value != NULL && *value != '\0')
+    kv_file_set (vmx, key, value, NULL);
+}
+
+static void
+write_controller (KvFile *vmx, const SoapVirtualDevice *device, int kind)
+{
+  g_autofree char *present = g_strdup_printf (
+    "%s%d.present", controllers[kind].prefix, (int)device->busNumber);
+  g_autofree char *virtual_dev = g_strdup_printf (
+    "%s%d.virtualDev", controllers[kind].prefix, (int)device->busNumber);
+
+  if (g_str_equal (controllers[kind].prefix, "ide"))
+    return;
+  set (vmx, present, "TRUE");
+  set_text (vmx, virtual_dev, controllers[kind].virtual_dev);
+}
+
+static const SoapVirtualDevice *
+controller_of (const SoapVirtualHardware *hardware,
+               const SoapVirtualDevice *device, int *ret_kind)
+{
+  for (gsize i = 0; i < hardware->device.n; i++) {
+    const SoapVirtualDevice *at = &hardware->device.items[i];
+
+    *ret_kind = find_controller (at);
+    if (*ret_kind >= 0 && at->key == device->controllerKey)
+      return at;
+  }
+  return NULL;
+}
+
+static const char *
+disk_mode (const char *mode)
+{
+  if (g_strcmp0 (mode, "independent_persistent") == 0)
+    return "independent-persistent";
+  if (g_strcmp0 (mode, "independent_nonpersistent") == 0)
+    return "independent-nonpersistent";
+  return NULL;
+}
+
+/* A disk or CD drive on a controller: "scsi0:0.fileName" and so on. */
+static void
+write_drive (KvFile *vmx, const SoapVirtualHardware *hardware,
+             const SoapVirtualDevice *device)
+{
+  gboolean disk = g_str_equal (type_of (device), "VirtualDisk");
+  int kind;
+  const SoapVirtualDevice *controller = controller_of (hardware, device, &kind);
+  g_autofree char *slot = NULL;
+  g_autofree char *key = NULL;
+  const SoapDeviceBacking *backing = device->backing;
+
+  if (controller == NULL)
+    return;
+  slot = g_strdup_printf ("%s%d:%d", controllers[kind].prefix,
+                          (int)controller->busNumber, (int)device->unitNumber);
+  key = g_strconcat (slot, ".present", NULL);
+  set (vmx, key, "TRUE");
+  g_free (key);
+  key = g_strconcat (slot, ".deviceType", NULL);
+  set_text (vmx, key,
+            !disk                                            ? "cdrom-image"
+            : g_str_equal (controllers[kind].prefix, "scsi") ? "scsi-hardDisk"
+                                                             : "disk");
+  g_free (key);
+  key = g_strconcat (slot, ".fileName", NULL);
+  set_text (vmx, key, backing == NULL ? NULL : backing->fileName);
+  g_free (key);
+  key = g_strconcat (slot, ".mode", NULL);
+  set_text (vmx, key,
+            disk && backing != NULL ? disk_mode (backing->diskMode) : NULL);
+}
+
+static void
+write_nic (KvFile *vmx, const SoapVirtualDevice *device, const char *dev,
+           guint number)
+{
+  g_autofree char *prefix = g_strdup_printf ("ethernet%u", number);
+  gboolean generated = g_strcmp0 (device->addressType, "manual") != 0;
+  g_autofree char *present = g_strconcat (prefix, ".present", NULL);
+  g_autofree char *virtual_dev = g_strconcat (prefix, ".virtualDev", NULL);
+  g_autofree char *address
+    = g_strconcat (prefix, generated ? ".generatedAddress" : ".address", NULL);
+  g_autofree char *network = g_strconcat (prefix, ".networkName", NULL);
+
+  set (vmx, present, "TRUE");
+  set_text (vmx, virtual_dev, dev);
+  set_text (vmx, address, device->macAddress);
+  set_text (vmx, network,
+            device->backing == NULL ? NULL : device->backing->deviceName);
+}
+
+static void
+write_devices (KvFile *vmx, const SoapVirtualHardware *hardware)
+{
+  guint n_nics = 0;
+
+  for (gsize i = 0; i < MIN (hardware->device.n, MAX_DEVICES); i++) {
+    const SoapVirtualDevice *device = &hardware->device.items[i];
+    const char *type = type_of (device);
+    int kind = find_controller (device);
+
+    if (kind >= 0)
+      write_controller (vmx, device, kind);
+    else if (g_str_equal (type, "VirtualDisk")
+             || g_str_equal (type, "VirtualCdrom"))
+      write_drive (vmx, hardware, device);
+    for (gsize j = 0; j < G_N_ELEMENTS (nics); j++)
+      if (g_str_equal (type, nics[j].type))
+        write_nic (vmx, device, nics[j].virtual_dev, n_nics++);
+  }
+}
+
+/* "564d1234-..." is kept as "56 4d 12 34 ...-..." there. */
+static void
+write_uuid (KvFile *vmx, const char *key, const char *uuid)
+{
+  GString *text = g_string_new (NULL);
+
+  for (guint n = 0; uuid != NULL && *uuid != '\0'; uuid++) {
+    if (!g_ascii_isxdigit (*uuid))
+      continue;
+    g_string_append_c (text, *uuid);
+    if (++n % 2 == 0 && n < 32)
+      g_string_append_c (text, n == 16 ? '-' : ' ');
+  }
+  set_text (vmx, key, text->str);
+  g_string_free (text, TRUE);
+}
+
+static GBytes *
+write_config (const SoapVirtualMachineConfigInfo *config)
+{
+  g_autoptr (KvFile) vmx = kv_file_new ("configuration of a snapshot");
+  const SoapVirtualHardware *hardware = config->hardware;
+  const char *dash
+    = config->version == NULL ? NULL : strrchr (config->version, '-');
+
+  set (vmx, "config.version", "8");
+  set_text (vmx, "virtualHW.version", dash == NULL ? NULL : dash + 1);
+  set_text (vmx, "displayName", config->name);
+  set_text (vmx, "guestOS", config->guestId);
+  set_text (vmx, "firmware", config->firmware);
+  set_text (vmx, "annotation", config->annotation);
+  write_uuid (vmx, "uuid.bios", config->uuid);
+  write_uuid (vmx, "vc.uuid", config->instanceUuid);
+  if (hardware != NULL) {
+    set (vmx, "numvcpus", "%" G_GINT64_FORMAT, hardware->numCPU);
+    if (hardware->numCoresPerSocket > 0)
+      set (vmx, "cpuid.coresPerSocket", "%" G_GINT64_FORMAT,
+           hardware->numCoresPerSocket);
+    set (vmx, "memSize", "%" G_GINT64_FORMAT, hardware->memoryMB);
+    write_devices (vmx, hardware);
+  }
+  for (gsize i = 0; i < config->extraConfig.n; i++)
+    set_text (vmx, config->extraConfig.items[i].key,
+              config->extraConfig.items[i].value);
+  return kv_file_to_bytes (vmx);
+}
+
+typedef struct {
+  GBytes *text;
+  GError *error;
+} Rebuild;
+
+static void
+take_config (const SoapObjectContent *content, gboolean cut, SoapArena *arena,
+             gpointer data)
+{
+  Rebuild *rebuild = data;
+  const SoapNode *value = vsphere_content_get (content, "config");
+  const SoapVirtualMachineConfigInfo *config;
+
+  if (value == NULL || rebuild->text != NULL || rebuild->error != NULL)
+    return;
+  if (soap_decode_value (SOAP_KIND_STRUCT, &soap_type_VirtualMachineConfigInfo,
+                         "config", value, arena, &config, &rebuild->error))
+    rebuild->text = write_config (config);
+}
+
+static GBytes *
+rebuild_config (VsphereHost *host, const SoapRef *object,
+                GCancellable *cancellable, GError **error)
+{
+  static const char *const paths[] = { "config", NULL };
+  g_auto (VsphereSpec) spec = { .n_props = 0 };
+  Rebuild rebuild = { NULL, NULL };
+
+  vsphere_spec_init_objects (&spec, paths, object, 1);
+  if (!vsphere_retrieve (host, &spec, take_config, &rebuild, cancellable,
+                         error)) {
+    g_clear_pointer (&rebuild.text, g_bytes_unref);
+    g_clear_error (&rebuild.error);
+    return NULL;
+  }
+  if (rebuild.error != NULL)
+    g_propagate_error (error, rebuild.error);
+  else if (rebuild.text == NULL)
+    g_set_error_literal (error, VIX_ERROR, VIX_E_CANNOT_READ_VM_CONFIG,
+                         "the host does not tell the configuration");
+  return rebuild.text;
+}
+
+GBytes *
+vsphere_get_config (VsphereHost *host, const char *id, gint64 snapshot,
+                    const VixOp *op, GError **error)
+{
+  g_autoptr (VixVmRecord) record
+    = vsphere_lookup_vm (host, id, op->cancellable, error);
+  g_autofree char *ref = NULL;
+  g_autofree char *url = NULL;
+  g_autofree char *datacenter = NULL;
+  SoapRef object = { "VirtualMachine", id };
+  const VsphereVm *vm;
+  GBytes *text;
+
+  if (record == NULL || !vsphere_watch_check_here (host->watch, error))
+    return NULL;
+  if (snapshot != 0) {
+    ref = vsphere_lookup_snapshot (host, id, snapshot, op->cancellable, error);
+    object = (SoapRef){ "VirtualMachineSnapshot", ref };
+    return ref == NULL ? NULL
+                       : rebuild_config (host, &object, op->cancellable, error);
+  }
+  vix_lock (&host->lock);
+  vm = vsphere_mirror_get_vm (host->mirror, id);
+  if (vm != NULL) {
+    datacenter = vsphere_vm_dup_datacenter_path (vm);
+    url = folder_url (host, vsphere_vm_get_wire_path (vm), datacenter);
+  }
+  vix_unlock (&host->lock);
+  text = url == NULL ? NULL : get_file (host, url, op->cancellable, NULL);
+  /* A role may look at virtual machines and not at datastores. */
+  return text != NULL ? text
+                      : rebuild_config (host, &object, op->cancellable, error);
+}

@@ -1,0 +1,728 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vsphere/mirror.h"
+
+#include <string.h>
+
+#include "vsphere/mirror-private.h"
+#include "vsphere/name.h"
+#include "vsphere/session.h"
+#include "vsphere/soap/fault.h"
+
+/* Folders within folders; a cycle that a host tells of ends here too. */
+#define MAX_DEPTH 64
+
+const char *const vsphere_mirror_types[] = {
+  [MIRROR_FOLDER] = "Folder",     [MIRROR_DATACENTER] = "Datacenter",
+  [MIRROR_VAPP] = "VirtualApp",   [MIRROR_DATASTORE] = "Datastore",
+  [MIRROR_VM] = "VirtualMachine", NULL,
+};
+
+typedef struct {
+  MirrorNode node;
+  gint64 capacity;
+  gint64 free_space;
+  gboolean accessible;
+} Datastore;
+
+struct VsphereMirror {
+  gboolean flat;
+  GHashTable *nodes; /* set of MirrorNode, by kind and value */
+  GPtrArray *dirty;  /* VsphereVm whose record may differ from `taken` */
+  GPtrArray *gone;   /* ids of VMs that were taken and are no more */
+  gboolean moved;    /* a folder or the like changed: paths may have too */
+};
+
+/* ---- nodes ---- */
+
+static guint
+node_hash (gconstpointer data)
+{
+  const MirrorNode *node = data;
+
+  return g_str_hash (node->value) + (guint)node->kind;
+}
+
+static gboolean
+node_equal (gconstpointer a, gconstpointer b)
+{
+  const MirrorNode *x = a, *y = b;
+
+  return x->kind == y->kind && g_str_equal (x->value, y->value);
+}
+
+static MirrorNode *
+find_node (VsphereMirror *self, MirrorKind kind, const char *value)
+{
+  MirrorNode key = { .kind = kind, .value = (char *)value };
+
+  return g_hash_table_lookup (self->nodes, &key);
+}
+
+MirrorNode *
+mirror_get_node (VsphereMirror *self, MirrorKind kind, const char *value)
+{
+  static const gsize sizes[] = {
+    [MIRROR_FOLDER] = sizeof (MirrorNode),
+    [MIRROR_DATACENTER] = sizeof (MirrorNode),
+    [MIRROR_VAPP] = sizeof (MirrorNode),
+    [MIRROR_DATASTORE] = sizeof (Datastore),
+    [MIRROR_VM] = sizeof (VsphereVm),
+  };
+  MirrorNode *node = find_node (self, kind, value);
+
+  if (node != NULL)
+    return node;
+  node = g_malloc0 (sizes[kind]);
+  node->kind = kind;
+  node->value = g_strdup (value);
+  g_hash_table_add (self->nodes, node);
+  return node;
+}
+
+static void
+free_node (gpointer data)
+{
+  MirrorNode *node = data;
+
+  if (node->kind == MIRROR_VM)
+    mirror_vm_clear ((VsphereVm *)node);
+  g_free (node->value);
+  g_free (node->name);
+  g_free (node);
+}
+
+/* Nobody knows it and nobody speaks of it: it is forgotten. */
+static void
+drop_ref (VsphereMirror *self, MirrorNode *node)
+{
+  if (--node->refs > 0)
+    return;
+  g_assert (!node->present && node->parent == NULL && node->vapp == NULL);
+  if (node->kind == MIRROR_VM && ((VsphereVm *)node)->dirty)
+    g_ptr_array_remove_fast (self->dirty, node);
+  g_hash_table_remove (self->nodes, node);
+}
+
+static int
+find_kind (const char *type)
+{
+  for (int i = 0; i < MIRROR_N_KINDS; i++)
+    if (g_str_equal (vsphere_mirror_types[i], type))
+      return i;
+  return -1;
+}
+
+void
+mirror_set_link (VsphereMirror *self, MirrorNode **slot, const SoapRef *ref)
+{
+  MirrorNode *old = *slot;
+  int kind = ref == NULL || ref->value == NULL ? -1 : find_kind (ref->type);
+
+  *slot = NULL;
+  if (kind == MIRROR_FOLDER || kind == MIRROR_DATACENTER
+      || kind == MIRROR_VAPP) {
+    *slot = mirror_get_node (self, (MirrorKind)kind, ref->value);
+    (*slot)->refs++;
+  }
+  if (old != NULL)
+    drop_ref (self, old);
+}
+
+/* What @node is in. */
+static MirrorNode *
+container_of (const MirrorNode *node)
+{
+  return node->vapp != NULL ? node->vapp : node->parent;
+}
+
+const MirrorNode *
+mirror_get_datacenter (const MirrorNode *node)
+{
+  for (int depth = 0; node != NULL && depth < MAX_DEPTH; depth++) {
+    if (node->kind == MIRROR_DATACENTER)
+      return node;
+    node = container_of (node);
+  }
+  return NULL;
+}
+
+/* ---- making and freeing ---- */
+
+VsphereMirror *
+vsphere_mirror_new (gboolean flat)
+{
+  VsphereMirror *self = g_new0 (VsphereMirror, 1);
+
+  self->flat = flat;
+  self->nodes = g_hash_table_new_full (node_hash, node_equal, NULL, free_node);
+  self->dirty = g_ptr_array_new ();
+  self->gone = g_ptr_array_new_with_free_func (g_free);
+  return self;
+}
+
+void
+vsphere_mirror_free (VsphereMirror *self)
+{
+  if (self == NULL)
+    return;
+  g_hash_table_unref (self->nodes);
+  g_ptr_array_unref (self->dirty);
+  g_ptr_array_unref (self->gone);
+  g_free (self);
+}
+
+/* ---- properties of what is no VM ---- */
+
+static void
+set_name (VsphereMirror *mirror, MirrorNode *node, gconstpointer value)
+{
+  const char *name = value == NULL ? NULL : *(const char *const *)value;
+
+  if (g_strcmp0 (node->name, name) == 0)
+    return;
+  g_free (node->name);
+  node->name = g_strdup (name);
+  mirror->moved = TRUE;
+}
+
+static void
+set_parent (VsphereMirror *mirror, MirrorNode *node, gconstpointer value)
+{
+  MirrorNode *old = node->parent;
+
+  mirror_set_link (mirror, &node->parent, value);
+  mirror->moved |= node->parent != old;
+}
+
+static void
+set_vapp (VsphereMirror *mirror, MirrorNode *node, gconstpointer value)
+{
+  MirrorNode *old = node->vapp;
+
+  mirror_set_link (mirror, &node->vapp, value);
+  mirror->moved |= node->vapp != old;
+}
+
+static void
+set_capacity (VsphereMirror *mirror, MirrorNode *node, gconstpointer value)
+{
+  ((Datastore *)node)->capacity
+    = value == NULL ? 0 : MAX (*(const gint64 *)value, 0);
+}
+
+static void
+set_free_space (VsphereMirror *mirror, MirrorNode *node, gconstpointer value)
+{
+  ((Datastore *)node)->free_space
+    = value == NULL ? 0 : MAX (*(const gint64 *)value, 0);
+}
+
+static void
+set_accessible (VsphereMirror *mirror, MirrorNode *node, gconstpointer value)
+{
+  ((Datastore *)node)->accessible = value != NULL && *(const gboolean *)value;
+}
+
+static const MirrorProperty properties[] = {
+  { MIRROR_FOLDER, "name", "2.5", SOAP_KIND_STRING, NULL, set_name },
+  { MIRROR_FOLDER, "parent", "2.5", SOAP_KIND_REF, NULL, set_parent },
+  { MIRROR_DATACENTER, "name", "2.5", SOAP_KIND_STRING, NULL, set_name },
+  { MIRROR_DATACENTER, "parent", "2.5", SOAP_KIND_REF, NULL, set_parent },
+  { MIRROR_VAPP, "name", "4.0", SOAP_KIND_STRING, NULL, set_name },
+  { MIRROR_VAPP, "parentFolder", "4.0", SOAP_KIND_REF, NULL, set_parent },
+  { MIRROR_VAPP, "parentVApp", "4.0", SOAP_KIND_REF, NULL, set_vapp },
+  { MIRROR_DATASTORE, "summary.capacity", "2.5", SOAP_KIND_INT, NULL,
+    set_capacity },
+  { MIRROR_DATASTORE, "summary.freeSpace", "2.5", SOAP_KIND_INT, NULL,
+    set_free_space },
+  { MIRROR_DATASTORE, "summary.accessible", "2.5", SOAP_KIND_BOOL, NULL,
+    set_accessible },
+};
+
+/* The @i-th of all properties; NULL behind the last. */
+static const MirrorProperty *
+property_at (gsize i)
+{
+  if (i < G_N_ELEMENTS (properties))
+    return &properties[i];
+  i -= G_N_ELEMENTS (properties);
+  return i < mirror_n_vm_properties ? &mirror_vm_properties[i] : NULL;
+}
+
+const char **
+vsphere_mirror_list_paths (const char *version, const char *type)
+{
+  int kind = find_kind (type);
+  GPtrArray *paths;
+  const MirrorProperty *property;
+
+  if (kind < 0)
+    return NULL;
+  paths = g_ptr_array_new ();
+  for (gsize i = 0; (property = property_at (i)) != NULL; i++)
+    if ((int)property->kind == kind
+        && vsphere_version_compare (property->since, version) <= 0)
+      g_ptr_array_add (paths, (gpointer)property->path);
+  g_ptr_array_add (paths, NULL);
+  return (const char **)g_ptr_array_free (paths, FALSE);
+}
+
+/* ---- from the wire ---- */
+
+static const MirrorProperty *
+find_property (MirrorKind kind, const char *path)
+{
+  const MirrorProperty *property;
+
+  for (gsize i = 0; (property = property_at (i)) != NULL; i++)
+    if (property->kind == kind && g_str_equal (property->path, path))
+      return property;
+  return NULL;
+}
+
+static void
+set_property (VsphereMirror *self, MirrorNode *node, const char *path,
+              const SoapNode *value, SoapArena *arena)
+{
+  const MirrorProperty *property = find_property (node->kind, path);
+  g_autoptr (GError) error = NULL;
+  union {
+    const char *text;
+    gboolean flag;
+    gint64 number;
+    SoapRef ref;
+    gconstpointer pointer;
+  } decoded;
+
+  if (property == NULL)
+    return;
+  if (value == NULL) {
+    property->set (self, node, NULL);
+    return;
+  }
+  if (soap_decode_value (property->value_kind, property->type, path, value,
+                         arena, &decoded, &error)) {
+    property->set (self, node, &decoded);
+    return;
+  }
+  /* One VM that is told of in riddles must not hide the others. */
+  if (node->kind == MIRROR_VM) {
+    g_free (((VsphereVm *)node)->unreadable);
+    ((VsphereVm *)node)->unreadable = g_strdup (error->message);
+  }
+}
+
+static void
+mark_dirty (VsphereMirror *self, VsphereVm *vm)
+{
+  if (vm->dirty)
+    return;
+  vm->dirty = TRUE;
+  g_ptr_array_add (self->dirty, vm);
+}
+
+/* It is gone from sight. What points to it still may. */
+static void
+leave (VsphereMirror *self, MirrorNode *node)
+{
+  VsphereVm *vm = node->kind == MIRROR_VM ? (VsphereVm *)node : NULL;
+
+  if (!node->present)
+    return;
+  node->present = FALSE;
+  if (vm != NULL && vm->taken != NULL)
+    g_ptr_array_add (self->gone, g_strdup (node->value));
+  else if (vm == NULL)
+    self->moved = TRUE;
+  mirror_set_link (self, &node->parent, NULL);
+  mirror_set_link (self, &node->vapp, NULL);
+  drop_ref (self, node);
+}
+
+/* It is there, and what it was before does not count. */
+static void
+enter (VsphereMirror *self, MirrorNode *node)
+{
+  const MirrorProperty *property;
+
+  if (!node->present) {
+    node->present = TRUE;
+    node->refs++;
+    self->moved |= node->kind != MIRROR_VM;
+  }
+  node->marked = FALSE;
+  if (node->kind == MIRROR_VM) {
+    mirror_vm_reset ((VsphereVm *)node);
+    mirror_vm_rebuild ((VsphereVm *)node);
+  }
+  for (gsize i = 0; (property = property_at (i)) != NULL; i++)
+    if (property->kind == node->kind)
+      property->set (self, node, NULL);
+}
+
+/* Properties of @node were set. */
+static void
+settle (VsphereMirror *self, MirrorNode *node, gboolean cut)
+{
+  VsphereVm *vm;
+
+  if (node->kind != MIRROR_VM)
+    return;
+  vm = (VsphereVm *)node;
+  vm->cut |= cut;
+  mirror_vm_rebuild (vm);
+  mark_dirty (self, vm);
+}
+
+void
+vsphere_mirror_apply (VsphereMirror *self, const SoapObjectUpdate *update,
+                      gboolean cut, SoapArena *arena)
+{
+  int kind = find_kind (update->obj.type);
+  gboolean enters = g_str_equal (update->kind, "enter");
+  MirrorNode *node;
+
+  if (kind < 0)
+    return;
+  node = find_node (self, (MirrorKind)kind, update->obj.value);
+  if (g_str_equal (update->kind, "leave")) {
+    if (node != NULL)
+      leave (self, node);
+    return;
+  }
+  if (!enters && (node == NULL || !node->present))
+    return;
+  if (node == NULL)
+    node = mirror_get_node (self, (MirrorKind)kind, update->obj.value);
+  if (enters)
+    enter (self, node);
+  for (gsize i = 0; i < update->changeSet.n; i++) {
+    const SoapPropertyChange *change = &update->changeSet.items[i];
+    gboolean unset = !g_str_equal (change->op, "assign");
+
+    set_property (self, node, change->name, unset ? NULL : change->val, arena);
+  }
+  settle (self, node, cut);
+}
+
+void
+vsphere_mirror_apply_content (VsphereMirror *self,
+                              const SoapObjectContent *content, gboolean cut,
+                              SoapArena *arena)
+{
+  int kind = find_kind (content->obj.type);
+  MirrorNode *node;
+
+  if (kind < 0)
+    return;
+  node = mirror_get_node (self, (MirrorKind)kind, content->obj.value);
+  enter (self, node);
+  for (gsize i = 0; i < content->propSet.n; i++)
+    set_property (self, node, content->propSet.items[i].name,
+                  content->propSet.items[i].val, arena);
+  settle (self, node, cut);
+}
+
+void
+vsphere_mirror_mark (VsphereMirror *self)
+{
+  GHashTableIter iter;
+  gpointer node;
+
+  g_hash_table_iter_init (&iter, self->nodes);
+  while (g_hash_table_iter_next (&iter, &node, NULL))
+    ((MirrorNode *)node)->marked = TRUE;
+}
+
+void
+vsphere_mirror_sweep (VsphereMirror *self)
+{
+  g_autoptr (GPtrArray) lost = g_ptr_array_new ();
+  GHashTableIter iter;
+  gpointer data;
+
+  g_hash_table_iter_init (&iter, self->nodes);
+  while (g_hash_table_iter_next (&iter, &data, NULL)) {
+    MirrorNode *node = data;
+
+    if (node->marked && node->present) {
+      node->refs++; /* leaving one may be the end of another */
+      g_ptr_array_add (lost, node);
+    }
+  }
+  for (guint i = 0; i < lost->len; i++) {
+    leave (self, lost->pdata[i]);
+    drop_ref (self, lost->pdata[i]);
+  }
+}
+
+/* ---- paths ---- */
+
+/* Whether @node shows in the tree: not the root folder, nor the folder that
+ * a datacenter keeps its VMs in, nor the one datacenter of ESXi. */
+static gboolean
+is_shown (const VsphereMirror *self, const MirrorNode *node)
+{
+  if (node->kind == MIRROR_DATACENTER)
+    return !self->flat;
+  if (node->kind == MIRROR_FOLDER)
+    return node->parent != NULL && node->parent->kind != MIRROR_DATACENTER;
+  return TRUE;
+}
+
+/* (transfer full): from the top down, decoded, the VM's own name last. FALSE
+ * if something on the way up has not come yet. */
+static gboolean
+make_path (const VsphereMirror *self, const VsphereVm *vm, char ***ret_path)
+{
+  const MirrorNode *shown[MAX_DEPTH];
+  const MirrorNode *node = container_of (&vm->node);
+  gboolean known = TRUE;
+  guint n = 0;
+  char **path;
+
+  for (int depth = 0; node != NULL && depth < MAX_DEPTH; depth++) {
+    if (!node->present) {
+      known = FALSE;
+      break;
+    }
+    if (is_shown (self, node))
+      shown[n++] = node;
+    node = container_of (node);
+  }
+  path = g_new0 (char *, n + 2);
+  for (guint i = 0; i < n; i++) {
+    const MirrorNode *at = shown[n - 1 - i];
+
+    path[i] = vsphere_name_decode (
+      at->name == NULL || *at->name == '\0' ? at->value : at->name);
+  }
+  path[n] = g_strdup (vm->record->displayName);
+  *ret_path = path;
+  return known;
+}
+
+/* "[ds] dir/vm.vmx" with the datacenter: "[DC/ds] dir/vm.vmx". */
+static char *
+make_vmx_path (const VsphereVm *vm)
+{
+  const MirrorNode *datacenter = mirror_get_datacenter (&vm->node);
+  const char *wire = vsphere_vm_get_wire_path (vm);
+
+  if (*wire != '[' || datacenter == NULL || datacenter->name == NULL)
+    return g_strdup (wire);
+  return g_strdup_printf ("[%s/%s", datacenter->name, wire + 1);
+}
+
+/* ---- changes ---- */
+
+void
+vsphere_change_clear (VsphereChange *self)
+{
+  vix_vm_record_unref (self->put);
+  g_free (self->removed);
+}
+
+static void
+clear_change (gpointer data)
+{
+  vsphere_change_clear (data);
+}
+
+/* FALSE if its place in the tree is not known yet. */
+static gboolean
+take_vm (VsphereMirror *self, VsphereVm *vm, gboolean complete, GArray *changes)
+{
+  g_auto (GStrv) path = NULL;
+  g_autofree char *vmx_path = NULL;
+  VsphereChange change = { .removed = NULL };
+
+  if (!make_path (self, vm, &path) && !complete)
+    return FALSE;
+  vmx_path = make_vmx_path (vm);
+  mirror_vm_set_path (vm, (const char *const *)path, vmx_path);
+  if (vm->taken != NULL && vix_vm_record_equal (vm->taken, vm->record))
+    return TRUE;
+  vix_vm_record_unref (vm->taken);
+  vm->taken = vix_vm_record_ref (vm->record);
+  change.put = vix_vm_record_ref (vm->record);
+  change.serial = ++vm->taken_serial;
+  g_array_append_val (changes, change);
+  return TRUE;
+}
+
+static void
+take_gone (VsphereMirror *self, GArray *changes)
+{
+  for (guint i = 0; i < self->gone->len; i++) {
+    VsphereChange change = { .removed = g_strdup (self->gone->pdata[i]) };
+    const MirrorNode *node = find_node (self, MIRROR_VM, change.removed);
+
+    /* It may have come back meanwhile. */
+    if (node != NULL && node->present)
+      g_free (change.removed);
+    else
+      g_array_append_val (changes, change);
+  }
+  g_ptr_array_set_size (self->gone, 0);
+}
+
+static void
+mark_all_dirty (VsphereMirror *self)
+{
+  GHashTableIter iter;
+  gpointer node;
+
+  g_hash_table_iter_init (&iter, self->nodes);
+  while (g_hash_table_iter_next (&iter, &node, NULL))
+    if (((MirrorNode *)node)->kind == MIRROR_VM
+        && ((MirrorNode *)node)->present)
+      mark_dirty (self, node);
+}
+
+GArray *
+vsphere_mirror_take_changes (VsphereMirror *self, gboolean complete)
+{
+  GArray *changes = g_array_new (FALSE, FALSE, sizeof (VsphereChange));
+  guint left = 0;
+
+  g_array_set_clear_func (changes, clear_change);
+  if (self->moved)
+    mark_all_dirty (self);
+  self->moved = FALSE;
+  for (guint i = 0; i < self->dirty->len; i++) {
+    VsphereVm *vm = self->dirty->pdata[i];
+
+    vm->dirty = !take_vm (self, vm, complete, changes);
+    if (vm->dirty)
+      self->dirty->pdata[left++] = vm;
+  }
+  g_ptr_array_set_size (self->dirty, (gint)left);
+  take_gone (self, changes);
+  return changes;
+}
+
+void
+vsphere_mirror_confirm (VsphereMirror *self, const VsphereChange *change)
+{
+  VsphereVm *vm = change->put == NULL
+                    ? NULL
+                    : vsphere_mirror_get_vm (self, change->put->id);
+
+  if (vm != NULL)
+    vm->confirmed_serial = change->serial;
+}
+
+/* ---- looking ---- */
+
+VsphereVm *
+vsphere_mirror_get_vm (VsphereMirror *self, const char *id)
+{
+  MirrorNode *node = find_node (self, MIRROR_VM, id);
+
+  return node != NULL && node->present ? (VsphereVm *)node : NULL;
+}
+
+const char *
+vsphere_vm_get_datacenter (const VsphereVm *self)
+{
+  const MirrorNode *datacenter = mirror_get_datacenter (&self->node);
+
+  return datacenter == NULL ? NULL : datacenter->value;
+}
+
+char *
+vsphere_vm_dup_datacenter_path (const VsphereVm *self)
+{
+  const MirrorNode *node = mirror_get_datacenter (&self->node);
+  GString *path = g_string_new (NULL);
+
+  /* Up to the root folder, which has no name here. */
+  for (int depth = 0; node != NULL && depth < MAX_DEPTH; depth++) {
+    if (node->kind == MIRROR_FOLDER && node->parent == NULL)
+      break;
+    if (path->len > 0)
+      g_string_prepend_c (path, '/');
+    g_string_prepend (path, node->name == NULL ? "" : node->name);
+    node = node->parent;
+  }
+  return g_string_free (path, FALSE);
+}
+
+GPtrArray *
+vsphere_mirror_find_vms (VsphereMirror *self, VsphereVmTest test, gpointer data)
+{
+  GPtrArray *ids = g_ptr_array_new_with_free_func (g_free);
+  GHashTableIter iter;
+  gpointer key;
+
+  g_hash_table_iter_init (&iter, self->nodes);
+  while (g_hash_table_iter_next (&iter, &key, NULL)) {
+    MirrorNode *node = key;
+
+    if (node->kind == MIRROR_VM && node->present
+        && test ((VsphereVm *)node, data))
+      g_ptr_array_add (ids, g_strdup (node->value));
+  }
+  return ids;
+}
+
+/* Whether "[@store] ..." is in brackets of @path, blanks behind aside. */
+static gboolean
+path_equals (const char *path, const char *prefix, const char *wire)
+{
+  gsize n = strlen (prefix);
+  const char *file = strchr (wire, ']');
+  gsize store = file == NULL ? 0 : (gsize)(file - wire) - 1;
+
+  if (file == NULL || *path != '[' || strncmp (path + 1, prefix, n) != 0
+      || strncmp (path + 1 + n, wire + 1, store) != 0
+      || path[1 + n + store] != ']')
+    return FALSE;
+  path += 1 + n + store + 1;
+  file++;
+  path += strspn (path, " ");
+  file += strspn (file, " ");
+  return g_str_equal (path, file);
+}
+
+gboolean
+vsphere_vm_has_path (const VsphereVm *vm, const char *path)
+{
+  const char *wire = vsphere_vm_get_wire_path (vm);
+  const MirrorNode *datacenter = mirror_get_datacenter (&vm->node);
+  g_autofree char *by_name = NULL;
+  g_autofree char *inventory = NULL;
+  g_autofree char *by_path = NULL;
+
+  if (*wire != '[')
+    return FALSE;
+  if (path_equals (path, "", wire))
+    return TRUE;
+  if (datacenter == NULL || datacenter->name == NULL)
+    return FALSE;
+  by_name = g_strconcat (datacenter->name, "/", NULL);
+  inventory = vsphere_vm_dup_datacenter_path (vm);
+  by_path = g_strconcat (inventory, "/", NULL);
+  return path_equals (path, by_name, wire) || path_equals (path, by_path, wire);
+}
+
+void
+vsphere_mirror_get_space (VsphereMirror *self, gint64 *ret_capacity,
+                          gint64 *ret_free)
+{
+  GHashTableIter iter;
+  gpointer key;
+
+  *ret_capacity = *ret_free = 0;
+  g_hash_table_iter_init (&iter, self->nodes);
+  while (g_hash_table_iter_next (&iter, &key, NULL)) {
+    const MirrorNode *node = key;
+    const Datastore *store = key;
+
+    if (node->kind != MIRROR_DATASTORE || !store->accessible)
+      continue;
+    *ret_capacity += MIN (store->capacity, G_MAXINT64 - *ret_capacity);
+    *ret_free += MIN (store->free_space, G_MAXINT64 - *ret_free);
+  }
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * mirror.h - a host's inventory in memory: folders, datacenters, vApps,
+ * datastores and virtual machines, each with the few properties that the
+ * tree needs, kept up to date property by property.
+ *
+ * Of a VM it holds its record (core/inventory.h), the managed objects of its
+ * snapshots, and what the record does not tell. Objects refer to parents that
+ * may come later or never. Not locked: whoever uses it holds the lock of its
+ * VsphereHost. Nothing here blocks.
+ */
+#pragma once
+
+#include "core/inventory.h"
+#include "vsphere/soap/types.h"
+
+G_BEGIN_DECLS
+
+typedef struct VsphereMirror VsphereMirror;
+typedef struct VsphereVm VsphereVm;
+
+/* @flat: a host without datacenters worth showing (ESXi) */
+VsphereMirror *vsphere_mirror_new (gboolean flat);
+void vsphere_mirror_free (VsphereMirror *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsphereMirror, vsphere_mirror_free)
+
+/* ---- which properties ---- */
+
+/**
+ * vsphere_mirror_list_paths:
+ * @version: the API version spoken; newer properties are left out
+ * @type: "VirtualMachine", "Folder", ...
+ *
+ * Returns: (transfer full): the paths to ask for, a NULL-terminated array of
+ * static strings; NULL for a type that the mirror does not hold
+ */
+const char **vsphere_mirror_list_paths (const char *version, const char *type);
+/* The types that the mirror holds, NULL-terminated. */
+extern const char *const vsphere_mirror_types[];
+
+/* ---- from the wire ---- */
+
+/**
+ * vsphere_mirror_apply:
+ * @update: an ObjectUpdate; "enter" replaces all, "modify" what it names
+ * @cut: something of it was too much and is missing
+ *
+ * Properties that cannot be read become the VM's problem, never a failure.
+ */
+void vsphere_mirror_apply (VsphereMirror *self, const SoapObjectUpdate *update,
+                           gboolean cut, SoapArena *arena);
+/* As an "enter". */
+void vsphere_mirror_apply_content (VsphereMirror *self,
+                                   const SoapObjectContent *content,
+                                   gboolean cut, SoapArena *arena);
+
+/* Everything known is in doubt until it is applied again ... */
+void vsphere_mirror_mark (VsphereMirror *self);
+/* ... and what still is, is gone. */
+void vsphere_mirror_sweep (VsphereMirror *self);
+
+/* ---- to the inventory ---- */
+
+/* One difference between what was taken last and what is. */
+typedef struct {
+  const VixExtVM *put; /* owned; NULL: */
+  char *removed;       /* owned: the id of a VM that is gone */
+  guint serial;        /* of the VM's changes */
+} VsphereChange;
+
+void vsphere_change_clear (VsphereChange *self);
+
+/**
+ * vsphere_mirror_take_changes:
+ * @complete: all parents that there are have come; else a VM whose path is
+ *   not known yet is left for later
+ *
+ * Returns: (transfer full): array of VsphereChange, in no order
+ */
+GArray *vsphere_mirror_take_changes (VsphereMirror *self, gboolean complete);
+
+/* @change of this VM has reached everybody. */
+void vsphere_mirror_confirm (VsphereMirror *self, const VsphereChange *change);
+
+/* ---- looking ---- */
+
+/* (nullable) */
+VsphereVm *vsphere_mirror_get_vm (VsphereMirror *self, const char *id);
+/* The newest record; never NULL. Borrowed while the lock is held. */
+const VixExtVM *vsphere_vm_get_record (const VsphereVm *self);
+/* Whether the newest record was taken, and vsphere_mirror_confirm()ed. */
+gboolean vsphere_vm_is_confirmed (const VsphereVm *self);
+/* (nullable): the object of snapshot @id, as of the newest record. */
+const char *vsphere_vm_get_snapshot_ref (const VsphereVm *self, gint64 id);
+/* 0 if there is none. */
+gint64 vsphere_vm_find_snapshot_id (const VsphereVm *self, const char *ref);
+/* "[ds] dir/vm.vmx" as on the wire; "" unknown. */
+const char *vsphere_vm_get_wire_path (const VsphereVm *self);
+/* (nullable): the value of the datacenter that it is in. */
+const char *vsphere_vm_get_datacenter (const VsphereVm *self);
+/* (transfer full): its path for dcPath: "North/DC1", names as on the wire. */
+char *vsphere_vm_dup_datacenter_path (const VsphereVm *self);
+
+/* The ids of all VMs whose path @matches says TRUE to; (transfer full). */
+typedef gboolean (*VsphereVmTest) (const VsphereVm *vm, gpointer data);
+GPtrArray *vsphere_mirror_find_vms (VsphereMirror *self, VsphereVmTest test,
+                                    gpointer data);
+
+/* Whether @path, in any accepted spelling, names @vm's .vmx. */
+gboolean vsphere_vm_has_path (const VsphereVm *vm, const char *path);
+
+/* The sums over all datastores that can be reached, bytes. */
+void vsphere_mirror_get_space (VsphereMirror *self, gint64 *ret_capacity,
+                               gint64 *ret_free);
+
+G_END_DECLS

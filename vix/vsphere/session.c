@@ -1,0 +1,588 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vsphere/session.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/lock.h"
+#include "vsphere/soap/fault.h"
+
+/* Calls in use at once besides the one held open. ESXi before 6.5 had 128
+ * handlers for all its clients. */
+#define MAX_CALLS 24
+/* How often a read is sent, and the pause before the second time; each
+ * further one is twice as long. */
+#define READ_ATTEMPTS 3
+#define FIRST_PAUSE_MS 200
+#define LOGOUT_MS 5000
+#define MAX_VERSIONS_BYTES (1u << 20)
+#define LOCALE "en_US" /* fault texts as people find them on the web */
+
+struct VsphereSession {
+  char *host;
+  char *user; /* NULL: the password is a clone ticket */
+  char *password;
+  SoapPool *pool;
+  guint32 run_id; /* in operation ids */
+
+  VixLock lock; /* level HOST: all below */
+  GCond logged_in;
+  VsphereService *service; /* NULL: not connected yet */
+  char *cookie;            /* NULL: not logged in */
+  char *account;           /* as the host spells it */
+  guint generation;
+  gboolean logging_in; /* somebody is at it; wait for logged_in */
+  GError *refused;     /* the host does not let us in; final */
+  guint n_calls;
+  gint64 clock_offset; /* host's clock less g_get_monotonic_time() */
+  gboolean clock_known;
+};
+
+/* ---- what the host is ---- */
+
+typedef struct {
+  VsphereService service;
+  gatomicrefcount refs;
+  GStringChunk *strings;
+} CountedService;
+
+VsphereService *
+vsphere_service_ref (VsphereService *self)
+{
+  g_atomic_ref_count_inc (&((CountedService *)self)->refs);
+  return self;
+}
+
+void
+vsphere_service_unref (VsphereService *self)
+{
+  CountedService *counted = (CountedService *)self;
+
+  if (self == NULL || !g_atomic_ref_count_dec (&counted->refs))
+    return;
+  g_string_chunk_free (counted->strings);
+  g_free (counted);
+}
+
+gboolean
+vsphere_service_speaks (const VsphereService *self, const char *version)
+{
+  return vsphere_version_compare (self->version, version) >= 0;
+}
+
+static const char *
+keep (CountedService *self, const char *text)
+{
+  return text == NULL ? NULL : g_string_chunk_insert (self->strings, text);
+}
+
+static SoapRef
+keep_ref (CountedService *self, const SoapRef *ref)
+{
+  return (SoapRef){ keep (self, ref->type), keep (self, ref->value) };
+}
+
+/* @version: negotiated, or NULL where the host has no list of versions. */
+static VsphereService *
+service_new (const SoapServiceContent *content, const char *version)
+{
+  CountedService *self = g_new0 (CountedService, 1);
+  VsphereService *service = &self->service;
+  const SoapAboutInfo *about = content->about;
+
+  g_atomic_ref_count_init (&self->refs);
+  self->strings = g_string_chunk_new (512);
+  service->root_folder = keep_ref (self, &content->rootFolder);
+  service->property_collector = keep_ref (self, &content->propertyCollector);
+  service->view_manager = keep_ref (self, &content->viewManager);
+  service->session_manager = keep_ref (self, &content->sessionManager);
+  service->search_index = keep_ref (self, &content->searchIndex);
+  service->full_name
+    = keep (self, about->fullName != NULL ? about->fullName : about->apiType);
+  service->api_version = keep (self, about->apiVersion);
+  service->version = keep (self, version != NULL ? version : "2.5");
+  service->is_vcenter = g_str_equal (about->apiType, "VirtualCenter");
+  return service;
+}
+
+/* ---- making and freeing ---- */
+
+static void
+wipe (char *secret)
+{
+  if (secret != NULL)
+    explicit_bzero (secret, strlen (secret));
+  g_free (secret);
+}
+
+VsphereSession *
+vsphere_session_new (const VsphereAddress *address,
+                     const VixConnectParams *params, GError **error)
+{
+  const char *user
+    = params->user_name != NULL ? params->user_name : address->user;
+  SoapDeadlines deadlines
+    = { params->connect_timeout_ms, params->answer_timeout_ms,
+        params->stall_timeout_ms };
+  VsphereSession *self;
+  SoapTrust *trust;
+
+  if (params->password == NULL || *params->password == '\0') {
+    g_set_error (error, VIX_ERROR, VIX_E_INVALID_ARG,
+                 "%s: user and password are needed", address->host);
+    return NULL;
+  }
+  trust = soap_trust_new (params->ca_file, params->thumbprint,
+                          !params->verify_ssl, error);
+  if (trust == NULL)
+    return NULL;
+  self = g_new0 (VsphereSession, 1);
+  self->host = g_strdup (address->host);
+  self->user = user == NULL || *user == '\0' ? NULL : g_strdup (user);
+  self->password = g_strdup (params->password);
+  self->pool = soap_pool_new (address->base_url, trust, &deadlines, MAX_CALLS);
+  self->run_id = g_random_int ();
+  vix_lock_init (&self->lock, VIX_LOCK_HOST);
+  g_cond_init (&self->logged_in);
+  return self;
+}
+
+static void
+log_out (VsphereSession *self)
+{
+  VsphereCallExtra extra
+    = { .as_is = TRUE, .reserved = TRUE, .answer_ms = LOGOUT_MS };
+  SoapReply *reply;
+
+  if (self->cookie == NULL)
+    return;
+  reply = vsphere_session_call (self, &soap_method_Logout,
+                                &self->service->session_manager, NULL, &extra,
+                                NULL, NULL);
+  soap_reply_free (reply);
+}
+
+void
+vsphere_session_free (VsphereSession *self)
+{
+  if (self == NULL)
+    return;
+  log_out (self);
+  soap_pool_free (self->pool);
+  vsphere_service_unref (self->service);
+  wipe (self->password);
+  wipe (self->cookie);
+  g_free (self->account);
+  g_free (self->user);
+  g_free (self->host);
+  g_clear_error (&self->refused);
+  g_cond_clear (&self->logged_in);
+  vix_lock_clear (&self->lock);
+  g_free (self);
+}
+
+/* ---- facts ---- */
+
+VsphereService *
+vsphere_session_get_service (VsphereSession *self)
+{
+  VsphereService *service;
+
+  vix_lock (&self->lock);
+  service = vsphere_service_ref (self->service);
+  vix_unlock (&self->lock);
+  return service;
+}
+
+guint
+vsphere_session_get_generation (VsphereSession *self)
+{
+  guint generation;
+
+  vix_lock (&self->lock);
+  generation = self->generation;
+  vix_unlock (&self->lock);
+  return generation;
+}
+
+char *
+vsphere_session_get_user (VsphereSession *self)
+{
+  char *account;
+
+  vix_lock (&self->lock);
+  account = g_strdup (self->account);
+  vix_unlock (&self->lock);
+  return account;
+}
+
+const char *
+vsphere_session_get_host (const VsphereSession *self)
+{
+  return self->host;
+}
+
+SoapPool *
+vsphere_session_get_pool (VsphereSession *self)
+{
+  return self->pool;
+}
+
+gint64
+vsphere_session_get_host_time (VsphereSession *self)
+{
+  gint64 now = 0;
+
+  vix_lock (&self->lock);
+  if (self->clock_known)
+    now = g_get_monotonic_time () + self->clock_offset;
+  vix_unlock (&self->lock);
+  return now;
+}
+
+char *
+vsphere_session_get_cookie (VsphereSession *self)
+{
+  char *cookie;
+
+  vix_lock (&self->lock);
+  cookie = g_strdup (self->cookie);
+  vix_unlock (&self->lock);
+  return cookie;
+}
+
+/* The Date header has whole seconds, cut off: the host's clock was there or
+ * later when it was written. */
+static void
+note_date (VsphereSession *self, const SoapHttpAnswer *answer)
+{
+  if (answer->date_us == 0)
+    return;
+  vix_lock (&self->lock);
+  self->clock_offset = answer->date_us - answer->date_at;
+  self->clock_known = TRUE;
+  vix_unlock (&self->lock);
+}
+
+/* ---- one request ---- */
+
+/* Names in the host's log who asked: unique for each request. */
+static void
+make_operation_id (VsphereSession *self, VsphereCallExtra *extra)
+{
+  guint n;
+
+  vix_lock (&self->lock);
+  n = ++self->n_calls;
+  vix_unlock (&self->lock);
+  g_snprintf (extra->operation_id, sizeof extra->operation_id, "vixfs-%08x-%u",
+              self->run_id, n);
+}
+
+/* The object's value where it is one of the inventory; views and collectors
+ * are named after the session, and hosts make their cookie of the same. */
+static char *
+loggable (const SoapRef *object)
+{
+  g_autofree char *value = NULL;
+
+  if (strchr (object->value, '[') != NULL)
+    return g_strdup (object->type);
+  value = g_strescape (object->value, NULL);
+  return g_strdup_printf ("%s %s", object->type, value);
+}
+
+static void
+log_call (const SoapCall *call, gint64 started, const GError *error)
+{
+  SoapFault *fault = soap_error_get_fault (error);
+  g_autofree char *object = loggable (call->object);
+
+  g_debug ("%s %s on %s: %d ms%s%s", call->operation_id, call->method->name,
+           object, (int)((g_get_monotonic_time () - started) / 1000),
+           error == NULL ? "" : ": ",
+           error == NULL   ? ""
+           : fault != NULL ? soap_fault_get_type (fault)
+                           : "no answer");
+}
+
+/* Sends one request in the present session; @ret_cookie as the host set it. */
+static SoapReply *
+call_once (VsphereSession *self, const SoapMethod *method,
+           const SoapRef *object, gconstpointer args, VsphereCallExtra *extra,
+           const char *cookie, char **ret_cookie, GCancellable *cancellable,
+           GError **error)
+{
+  g_autoptr (VsphereService) service = NULL;
+  g_auto (SoapHttpAnswer) answer = { .status = 0 };
+  gint64 started = g_get_monotonic_time ();
+  GError *failure = NULL;
+  SoapReply *reply;
+  SoapCall call = {
+    .method = method,
+    .object = object,
+    .args = args,
+    .operation_id = extra->operation_id,
+    .cookie = cookie,
+    .secret
+    = method == &soap_method_Login || method == &soap_method_CloneSession,
+    .answer_ms = extra->answer_ms,
+    .on_record = extra->on_record,
+    .record_data = extra->record_data,
+  };
+
+  vix_lock (&self->lock);
+  service = self->service == NULL ? NULL : vsphere_service_ref (self->service);
+  vix_unlock (&self->lock);
+  call.version = service == NULL ? NULL : service->version;
+  make_operation_id (self, extra);
+  reply = soap_call (self->pool, &call, extra->reserved, &answer, cancellable,
+                     &failure);
+  log_call (&call, started, failure);
+  note_date (self, &answer);
+  if (ret_cookie != NULL)
+    *ret_cookie = g_steal_pointer (&answer.set_cookie);
+  if (failure != NULL)
+    g_propagate_error (error, failure);
+  return reply;
+}
+
+/* ---- logging in ---- */
+
+/* Without the lock. Old cookies stay out: a login within a session that the
+ * host still knows is refused. */
+static SoapReply *
+send_login (VsphereSession *self, char **ret_cookie, GCancellable *cancellable,
+            GError **error)
+{
+  g_autoptr (VsphereService) service = vsphere_session_get_service (self);
+  SoapLoginArgs login
+    = { .userName = self->user, .password = self->password, .locale = LOCALE };
+  SoapCloneSessionArgs clone = { .cloneTicket = self->password };
+  VsphereCallExtra extra = { .reserved = TRUE };
+  gboolean by_ticket = self->user == NULL;
+
+  return call_once (
+    self, by_ticket ? &soap_method_CloneSession : &soap_method_Login,
+    &service->session_manager, by_ticket ? (gconstpointer)&clone : &login,
+    &extra, NULL, ret_cookie, cancellable, error);
+}
+
+/* What must not be tried again by itself. */
+static gboolean
+is_refusal (const GError *error)
+{
+  return soap_error_is_fault (error, "InvalidLogin")
+         || soap_error_is_fault (error, "PasswordExpired");
+}
+
+static gboolean
+log_in (VsphereSession *self, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *cookie = NULL;
+  g_autoptr (SoapReply) reply = NULL;
+  const SoapUserSession *session;
+  GError *failure = NULL;
+
+  reply = send_login (self, &cookie, cancellable, &failure);
+  session = reply == NULL ? NULL : soap_reply_get_struct (reply);
+  vix_lock (&self->lock);
+  if (reply != NULL) {
+    wipe (self->cookie);
+    self->cookie = g_steal_pointer (&cookie);
+    g_free (self->account);
+    self->account = g_strdup (session == NULL ? self->user : session->userName);
+    self->generation++;
+  } else if (is_refusal (failure) && self->refused == NULL) {
+    self->refused = g_error_copy (failure);
+  }
+  vix_unlock (&self->lock);
+  if (failure == NULL)
+    return TRUE;
+  g_propagate_error (error, failure);
+  return FALSE;
+}
+
+gboolean
+vsphere_session_renew (VsphereSession *self, guint generation,
+                       GCancellable *cancellable, GError **error)
+{
+  gboolean ours = FALSE, ok;
+
+  VIX_MAY_BLOCK ();
+  vix_lock (&self->lock);
+  while (self->logging_in)
+    vix_lock_wait (&self->lock, &self->logged_in);
+  ok = self->generation != generation;
+  if (!ok && self->refused != NULL)
+    g_propagate_error (error, g_error_copy (self->refused));
+  else if (!ok)
+    ours = self->logging_in = TRUE;
+  vix_unlock (&self->lock);
+  if (!ours)
+    return ok;
+  ok = log_in (self, cancellable, error);
+  vix_lock (&self->lock);
+  self->logging_in = FALSE;
+  g_cond_broadcast (&self->logged_in);
+  vix_unlock (&self->lock);
+  return ok;
+}
+
+/* ---- connecting ---- */
+
+static gboolean
+take_versions (int status, const char *data, gsize len, gpointer user,
+               GError **error)
+{
+  GString *body = user;
+
+  if (status == 200 && body->len + len <= MAX_VERSIONS_BYTES)
+    g_string_append_len (body, data, (gssize)len);
+  return TRUE;
+}
+
+/* The version to speak; NULL where the host has no list, or none of ours. */
+static gboolean
+negotiate (VsphereSession *self, const char **ret_version,
+           GCancellable *cancellable, GError **error)
+{
+  g_autofree char *url = g_strconcat (soap_pool_get_base_url (self->pool),
+                                      "/sdk/vimServiceVersions.xml", NULL);
+  g_auto (SoapHttpAnswer) answer = { .status = 0 };
+  GString *body = g_string_new (NULL);
+  SoapHttpRequest request
+    = { .method = "GET", .url = url, .on_data = take_versions, .user = body };
+  SoapHttp *http = soap_pool_take (self->pool, TRUE, cancellable, error);
+  gboolean ok
+    = http != NULL
+      && soap_http_perform (http, &request, &answer, cancellable, error);
+
+  soap_pool_give (self->pool, http, TRUE);
+  note_date (self, &answer);
+  if (ok && answer.status == 503) {
+    g_set_error (error, SOAP_ERROR, SOAP_ERROR_STATUS,
+                 "%s: HTTP status 503: the host's service is not available",
+                 self->host);
+    ok = FALSE;
+  }
+  if (ok)
+    *ret_version = vsphere_version_choose (body->str, body->len);
+  g_string_free (body, TRUE);
+  return ok;
+}
+
+static gboolean
+learn_service (VsphereSession *self, const char *version,
+               GCancellable *cancellable, GError **error)
+{
+  const SoapRef instance = { "ServiceInstance", "ServiceInstance" };
+  VsphereCallExtra extra = { .reserved = TRUE };
+  g_autoptr (SoapReply) reply = NULL;
+  const SoapServiceContent *content;
+  VsphereService *old, *made;
+
+  reply = call_once (self, &soap_method_RetrieveServiceContent, &instance, NULL,
+                     &extra, NULL, NULL, cancellable, error);
+  if (reply == NULL)
+    return FALSE;
+  content = soap_reply_get_struct (reply);
+  if (content == NULL) {
+    g_set_error (error, SOAP_ERROR, SOAP_ERROR_MALFORMED,
+                 "%s: RetrieveServiceContent: the answer is empty", self->host);
+    return FALSE;
+  }
+  made = service_new (content, version);
+  vix_lock (&self->lock);
+  old = self->service;
+  self->service = made;
+  vix_unlock (&self->lock);
+  vsphere_service_unref (old);
+  return TRUE;
+}
+
+gboolean
+vsphere_session_connect (VsphereSession *self, GCancellable *cancellable,
+                         GError **error)
+{
+  const char *version = NULL;
+  guint generation = vsphere_session_get_generation (self);
+
+  return negotiate (self, &version, cancellable, error)
+         && learn_service (self, version, cancellable, error)
+         && vsphere_session_renew (self, generation, cancellable, error);
+}
+
+/* ---- calls ---- */
+
+static void
+sleep_cancellable (int ms, GCancellable *cancellable)
+{
+  GPollFD fd;
+  gboolean has_fd = g_cancellable_make_pollfd (cancellable, &fd);
+
+  g_poll (has_fd ? &fd : NULL, has_fd, ms);
+  if (has_fd)
+    g_cancellable_release_fd (cancellable);
+}
+
+/* Once in the present session, and once more in a new one if it is gone. */
+static SoapReply *
+call_in_session (VsphereSession *self, const SoapMethod *method,
+                 const SoapRef *object, gconstpointer args,
+                 VsphereCallExtra *extra, GCancellable *cancellable,
+                 GError **error)
+{
+  for (int attempt = 0;; attempt++) {
+    g_autofree char *cookie = NULL;
+    g_autoptr (GError) failure = NULL;
+    guint generation;
+    SoapReply *reply;
+
+    vix_lock (&self->lock);
+    cookie = g_strdup (self->cookie);
+    generation = self->generation;
+    vix_unlock (&self->lock);
+    reply = call_once (self, method, object, args, extra, cookie, NULL,
+                       cancellable, &failure);
+    if (reply != NULL)
+      return reply;
+    if (extra->as_is || attempt > 0
+        || !soap_error_is_fault (failure, "NotAuthenticated")) {
+      g_propagate_error (error, g_steal_pointer (&failure));
+      return NULL;
+    }
+    if (!vsphere_session_renew (self, generation, cancellable, error)) {
+      g_prefix_error (error, "%s: the session ended: ", method->name);
+      return NULL;
+    }
+  }
+}
+
+SoapReply *
+vsphere_session_call (VsphereSession *self, const SoapMethod *method,
+                      const SoapRef *object, gconstpointer args,
+                      VsphereCallExtra *extra, GCancellable *cancellable,
+                      GError **error)
+{
+  VsphereCallExtra none = { .reserved = FALSE };
+  int pause_ms = FIRST_PAUSE_MS;
+
+  VIX_MAY_BLOCK ();
+  if (extra == NULL)
+    extra = &none;
+  for (int attempt = 1;; attempt++, pause_ms *= 2) {
+    g_autoptr (GError) failure = NULL;
+    SoapReply *reply = call_in_session (self, method, object, args, extra,
+                                        cancellable, &failure);
+
+    if (reply != NULL)
+      return reply;
+    if (extra->as_is || method->effect != SOAP_EFFECT_READS
+        || attempt == READ_ATTEMPTS || !soap_error_is_transport (failure)) {
+      g_propagate_error (error, g_steal_pointer (&failure));
+      return NULL;
+    }
+    sleep_cancellable (pause_ms, cancellable);
+  }
+}

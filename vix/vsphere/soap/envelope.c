@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vsphere/soap/envelope.h"
+
+#include <string.h>
+
+#include "base/lock.h"
+#include "vsphere/soap/fault.h"
+
+#define ENVELOPE_START                                                         \
+  "<?xml version=\"1.0\" encoding=\"UTF-8\"?>"                                 \
+  "<soapenv:Envelope"                                                          \
+  " xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\""               \
+  " xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">"
+#define ENVELOPE_END "</soapenv:Body></soapenv:Envelope>"
+#define NAMESPACE "urn:vim25"
+
+/* ---- requests ---- */
+
+static gboolean
+write_call (const SoapCall *call, GString *out, GError **error)
+{
+  const char *name = call->method->name;
+
+  g_string_append (out, ENVELOPE_START);
+  if (call->operation_id != NULL) {
+    g_string_append (out,
+                     "<soapenv:Header><operationID xmlns=\"" NAMESPACE "\">");
+    if (!soap_encode_text (call->operation_id, out, error))
+      return FALSE;
+    g_string_append (out, "</operationID></soapenv:Header>");
+  }
+  g_string_append_printf (out, "<soapenv:Body><%s xmlns=\"" NAMESPACE "\">",
+                          name);
+  if (!soap_encode_ref ("_this", call->object, out, error))
+    return FALSE;
+  if (call->args != NULL
+      && !soap_encode_struct (call->method->args, call->args, out, error))
+    return FALSE;
+  g_string_append_printf (out, "</%s>" ENVELOPE_END, name);
+  return TRUE;
+}
+
+static void
+free_request (GString *request, gboolean secret)
+{
+  if (secret)
+    explicit_bzero (request->str, request->allocated_len);
+  g_string_free (request, TRUE);
+}
+
+GString *
+soap_envelope_write (const SoapCall *call, GError **error)
+{
+  /* Room enough from the start: growing would leave copies of a secret. */
+  GString *out = g_string_sized_new (call->secret ? 16384 : 1024);
+
+  if (write_call (call, out, error))
+    return out;
+  free_request (out, call->secret);
+  return NULL;
+}
+
+/* ---- answers ---- */
+
+struct SoapReply {
+  SoapDecoder *decoder;
+  gconstpointer made;
+  SoapRef ref;
+  gint64 time;
+};
+
+void
+soap_reply_free (SoapReply *self)
+{
+  if (self == NULL)
+    return;
+  soap_decoder_free (self->decoder);
+  g_free (self);
+}
+
+gconstpointer
+soap_reply_get_struct (const SoapReply *self)
+{
+  return self->made;
+}
+
+const SoapRef *
+soap_reply_get_ref (const SoapReply *self)
+{
+  return &self->ref;
+}
+
+gint64
+soap_reply_get_time (const SoapReply *self)
+{
+  return self->time;
+}
+
+SoapArena *
+soap_reply_get_arena (SoapReply *self)
+{
+  return soap_decoder_get_arena (self->decoder);
+}
+
+static gboolean
+set_fault (const SoapNode *node, GError **error)
+{
+  g_autoptr (SoapFault) fault = soap_fault_new (node);
+
+  soap_set_error_fault (error, fault);
+  return FALSE;
+}
+
+/* Of a method with records the struct was cut down to what is no record: a
+ * repeated returnval is a record, and there is nothing else to decode. */
+static gboolean
+read_result (SoapReply *self, const SoapMethod *method, const SoapNode *root,
+             GError **error)
+{
+  const SoapNode *value = soap_node_child (root, "returnval");
+  SoapArena *arena = soap_decoder_get_arena (self->decoder);
+
+  if (value == NULL)
+    return TRUE;
+  switch (method->result_kind) {
+  case SOAP_KIND_STRUCT:
+    return soap_decode_value (SOAP_KIND_STRUCT, method->result, method->name,
+                              value, arena, &self->made, error);
+  case SOAP_KIND_REF:
+    return soap_decode_value (SOAP_KIND_REF, NULL, method->name, value, arena,
+                              &self->ref, error);
+  case SOAP_KIND_TIME:
+    return soap_decode_value (SOAP_KIND_TIME, NULL, method->name, value, arena,
+                              &self->time, error);
+  default:
+    return TRUE;
+  }
+}
+
+/* The answer is complete: what does it say? */
+static gboolean
+read_answer (SoapReply *self, const SoapMethod *method, int status,
+             GError **error)
+{
+  const SoapNode *root = soap_decoder_finish (self->decoder, error);
+  gsize len = strlen (method->name);
+
+  if (root == NULL)
+    return FALSE;
+  if (g_str_equal (root->name, "Fault"))
+    return set_fault (root, error);
+  if (status != 200 || strncmp (root->name, method->name, len) != 0
+      || !g_str_equal (root->name + len, "Response")) {
+    g_set_error (error, SOAP_ERROR, SOAP_ERROR_MALFORMED,
+                 "HTTP status %d with the answer \"%.60s\"", status,
+                 root->name);
+    return FALSE;
+  }
+  return read_result (self, method, root, error);
+}
+
+static SoapReply *
+new_reply (const SoapCall *call)
+{
+  SoapReply *self = g_new0 (SoapReply, 1);
+
+  self->decoder = soap_decoder_new (call->method->records, call->on_record,
+                                    call->record_data);
+  return self;
+}
+
+/* A body that is SOAP comes with 200 or 500; the rest is for browsers. */
+static gboolean
+has_soap (int status)
+{
+  return status == 200 || status == 500;
+}
+
+static gboolean
+take_data (int status, const char *data, gsize len, gpointer user,
+           GError **error)
+{
+  SoapReply *self = user;
+
+  return !has_soap (status)
+         || soap_decoder_feed (self->decoder, data, len, error);
+}
+
+static void
+set_status_error (GError **error, int status)
+{
+  if (status >= 300 && status < 400)
+    g_set_error (error, SOAP_ERROR, SOAP_ERROR_STATUS,
+                 "HTTP status %d: the host sends us elsewhere; give the "
+                 "address that it really has",
+                 status);
+  else if (status == 503)
+    g_set_error (error, SOAP_ERROR, SOAP_ERROR_STATUS,
+                 "HTTP status 503: the host's service is not available");
+  else
+    g_set_error (error, SOAP_ERROR, SOAP_ERROR_STATUS,
+                 "HTTP status %d without a SOAP answer", status);
+}
+
+static gboolean
+judge (SoapReply *self, const SoapMethod *method, int status, GError **error)
+{
+  GError *failure = NULL;
+
+  if (!has_soap (status))
+    set_status_error (&failure, status);
+  else if (read_answer (self, method, status, &failure))
+    return TRUE;
+  soap_error_set_status (failure, status);
+  /* Unless the host itself refused, or the request was turned away before it
+   * got to the service, it may have been done. */
+  soap_error_set_sent (failure, failure->code != SOAP_ERROR_FAULT
+                                  && (status < 300 || status >= 500));
+  g_propagate_error (error, failure);
+  return FALSE;
+}
+
+/* A status 500 whose body is no SOAP is what a proxy says. */
+static void
+explain_500 (GError **error)
+{
+  gboolean sent = soap_error_get_sent (*error);
+
+  if (soap_error_get_status (*error) != 500
+      || (*error)->code != SOAP_ERROR_MALFORMED)
+    return;
+  g_clear_error (error);
+  set_status_error (error, 500);
+  soap_error_set_status (*error, 500);
+  soap_error_set_sent (*error, sent);
+}
+
+SoapReply *
+soap_envelope_read (const SoapCall *call, int status, const char *data,
+                    gsize len, GError **error)
+{
+  g_autoptr (SoapReply) self = new_reply (call);
+  GError *failure = NULL;
+
+  if (take_data (status, data, len, self, &failure)
+      && judge (self, call->method, status, &failure))
+    return g_steal_pointer (&self);
+  soap_error_set_status (failure, status);
+  explain_500 (&failure);
+  g_propagate_error (error, failure);
+  return NULL;
+}
+
+/* ---- calls ---- */
+
+static gboolean
+exchange (SoapPool *pool, const SoapCall *call, const GString *body,
+          gboolean reserved, SoapReply *reply, SoapHttpAnswer *ret_answer,
+          GCancellable *cancellable, GError **error)
+{
+  g_autofree char *url
+    = g_strconcat (soap_pool_get_base_url (pool), "/sdk", NULL);
+  g_autofree char *action = g_strdup_printf (
+    "SOAPAction: \"" NAMESPACE "%s%s\"", call->version == NULL ? "" : "/",
+    call->version == NULL ? "" : call->version);
+  const char *headers[]
+    = { "Content-Type: text/xml; charset=utf-8", action, NULL };
+  SoapHttpRequest request = {
+    .method = "POST",
+    .url = url,
+    .headers = headers,
+    .cookie = call->cookie,
+    .body = body->str,
+    .body_len = body->len,
+    .once = call->method->effect == SOAP_EFFECT_CHANGES,
+    .answer_ms = call->answer_ms,
+    .on_data = take_data,
+    .user = reply,
+  };
+  SoapHttp *http = soap_pool_take (pool, reserved, cancellable, error);
+  gboolean ok;
+
+  if (http == NULL)
+    return FALSE;
+  ok = soap_http_perform (http, &request, ret_answer, cancellable, error);
+  soap_pool_give (pool, http, reserved);
+  return ok;
+}
+
+SoapReply *
+soap_call (SoapPool *pool, const SoapCall *call, gboolean reserved,
+           SoapHttpAnswer *ret_answer, GCancellable *cancellable,
+           GError **error)
+{
+  g_autoptr (SoapReply) reply = new_reply (call);
+  GError *failure = NULL;
+  GString *body;
+  gboolean ok;
+
+  VIX_MAY_BLOCK ();
+  memset (ret_answer, 0, sizeof *ret_answer);
+  body = soap_envelope_write (call, &failure);
+  ok = body != NULL
+       && exchange (pool, call, body, reserved, reply, ret_answer, cancellable,
+                    &failure)
+       && judge (reply, call->method, ret_answer->status, &failure);
+  if (body != NULL)
+    free_request (body, call->secret);
+  if (ok)
+    return g_steal_pointer (&reply);
+  explain_500 (&failure);
+  g_propagate_prefixed_error (error, failure, "%s: ", call->method->name);
+  return NULL;
+}

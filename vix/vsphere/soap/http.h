@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * http.h - one HTTP exchange at a time on one kept-alive connection.
+ *
+ * Has the deadlines, the cancelling, and the promise that matters most: a
+ * request marked `once` leaves this process at most once. libcurl repeats a
+ * request by itself when a connection that it had kept turns out closed; for
+ * such a request it is not let, and whether any of it may have gone out is
+ * part of the error (soap_error_get_sent).
+ *
+ * A SoapHttp is for one thread at a time.
+ */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "vsphere/soap/tls.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+  int connect_ms; /* name, TCP, TLS */
+  int answer_ms;  /* from the request to the answer's first byte */
+  int stall_ms;   /* an answer that pauses for so long is given up */
+} SoapDeadlines;
+
+/* Where they are 0 in the argument: 10 s, 60 s, 30 s. */
+void soap_deadlines_default (SoapDeadlines *deadlines);
+
+typedef struct {
+  const char *method;         /* "POST", "GET", "HEAD" */
+  const char *url;            /* whole; http:// or https:// */
+  const char *const *headers; /* NULL-terminated "Name: value", or NULL */
+  const char *cookie;         /* "a=b; c=d" or NULL */
+  const char *body;           /* of a POST; lent */
+  gsize body_len;
+  gboolean once; /* must not be sent twice; once its body began to leave,
+                  * @cancellable is not looked at any more */
+  int answer_ms; /* instead of the deadline for all; 0: that */
+  /* Takes the decoded content as it comes; FALSE ends the exchange with
+   * @error. Called with the HTTP status of the answer. */
+  gboolean (*on_data) (int status, const char *data, gsize len, gpointer user,
+                       GError **error);
+  gpointer user;
+} SoapHttpRequest;
+
+typedef struct {
+  int status;
+  char *set_cookie;      /* "a=b" of each Set-Cookie, joined by "; "; or NULL */
+  char *content_range;   /* NULL if none */
+  gint64 content_length; /* -1 unknown */
+  gint64 last_modified;  /* seconds since 1970, -1 unknown */
+  gint64 date_us;        /* the host's clock, 0 unknown; and ... */
+  gint64 date_at;        /* ... g_get_monotonic_time() when it said so */
+} SoapHttpAnswer;
+
+void soap_http_answer_clear (SoapHttpAnswer *answer);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (SoapHttpAnswer, soap_http_answer_clear)
+
+typedef struct SoapHttp SoapHttp;
+
+/* @trust and @deadlines are lent for the life of the handle. */
+SoapHttp *soap_http_new (const SoapTrust *trust, const SoapDeadlines *deadlines,
+                         GError **error);
+void soap_http_free (SoapHttp *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (SoapHttp, soap_http_free)
+
+/**
+ * soap_http_perform:
+ * @ret_answer: (out): also filled, as far as it came, on failure
+ * @error: any transport code of SoapErrorCode, with its "sent" set
+ *
+ * Any complete answer is success, whatever its status. Blocks.
+ */
+gboolean soap_http_perform (SoapHttp *self, const SoapHttpRequest *request,
+                            SoapHttpAnswer *ret_answer,
+                            GCancellable *cancellable, GError **error);
+
+G_END_DECLS
