@@ -79,7 +79,7 @@ nothing_is_leaked () {
   now=$(memory_kib)
   # Sanitizers keep what was freed in quarantine.
   grep -qz ASAN <(printenv -0) || ldd "$vixfs" | grep -q 'asan\|tsan' \
-    || ((now <= memory_before + 16384)) \
+    || ((now <= memory_before + 24576)) \
     || { echo "$memory_before KiB, now $now"; return 1; }
 }
 
@@ -88,7 +88,13 @@ for ((v = 0; v < n_vms; v++)); do
 done
 truncate -s 1M "$scratch/zero.img"
 mount_vms || exit 1
-mkdir "$mnt/vm0/snapshots/warm" && rmdir "$mnt/vm0/snapshots/warm" || exit 1
+# What a hundred at once need, threads above all, is no leak: they come once
+# before anything is measured.
+full=$seconds
+seconds=6
+all_at_once >/dev/null
+seconds=$full
+rm -f "$scratch/rounds"
 ls -lR "$mnt" >/dev/null
 descriptors_before=$(descriptors) memory_before=$(memory_kib)
 handles_before=$(handles)
