@@ -205,7 +205,8 @@ typedef struct {
   const char *const *task_names;
   VsphereJudge judge; /* NULL: the VM does not show it */
   gpointer data;
-  gboolean unknown; /* out: it failed, and may have happened all the same */
+  gboolean looked_up; /* out: the host's answer was lost */
+  gboolean unknown;   /* out: it failed, and may have happened all the same */
 } VsphereChangeCall;
 
 /**
