@@ -334,8 +334,7 @@ test_config (void)
   text = g_strndup (g_bytes_get_data (then, NULL), g_bytes_get_size (then));
   g_test_message ("%s", text);
   g_assert_nonnull (strstr (text, "displayName = \"vm00000\""));
-  g_assert_nonnull (strstr (text, "scsi0:0.fileName"));
-  g_assert_nonnull (strstr (text, "vm00000.vmdk"));
+  g_assert_nonnull (strstr (text, "scsi0:0.fileName = \"vm00000.vmdk\""));
   g_assert_nonnull (strstr (text, "memSize"));
 }
 
