@@ -6,8 +6,6 @@
  * until the child serves or has failed, and exits accordingly; what goes wrong
  * until then is written to the terminal.
  */
-#define G_LOG_DOMAIN "vixfs"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>

@@ -3,8 +3,6 @@
  * files/ of a VM and of its snapshots. A file is one node in both: the slot of
  * its name in the VM.
  */
-#define G_LOG_DOMAIN "vixfs"
-
 #include <errno.h>
 #include <string.h>
 

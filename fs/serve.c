@@ -9,8 +9,6 @@
  * ends, then the mount goes, then the connection to the host. Unmounted by
  * somebody else, the loop ends first and the rest follows.
  */
-#define G_LOG_DOMAIN "vixfs"
-
 #include "serve.h"
 
 #include <errno.h>

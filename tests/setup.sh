@@ -39,10 +39,6 @@ needed_for_tests='
   cmd mandoc                 mandoc
   cmd mount                  mount
   cmd unshare                util-linux
-  cmd go                     golang-go
-  file /usr/share/gocode/src/github.com/vmware/govmomi golang-github-vmware-govmomi-dev
-  cmd curl                   curl
-  cmd openssl                openssl
 '
 
 say () { printf '%s\n' "$*"; }

@@ -282,6 +282,13 @@ def main():
         print(f"# step {len(history)}: {type(error).__name__}: {error}")
         for line in history[-15:]:
             print(f"#   {line}")
+        for name in ("log", "jobs"):
+            try:
+                with open(os.path.join(vm.mnt, ".vixfs", name)) as text:
+                    for line in text.read().splitlines()[-12:]:
+                        print(f"# {name}: {line}")
+            except OSError as missing:
+                print(f"# {name}: {missing}")
         with open(vm.log, errors="replace") as log:
             for line in log.read().splitlines()[-30:]:
                 print(f"# vixfs: {line}")

@@ -123,7 +123,7 @@ void ws_merge_queue_free (WsMergeQueue *self);
  */
 gboolean ws_vendor_open (const VixConnectParams *params, WsVendor **ret_vendor,
                          const VixOp *op, GError **error);
-void ws_vendor_close (WsVendor *vendor);
+void ws_vendor_close (WsVendor *self);
 
 /* ---- files.c ---- */
 

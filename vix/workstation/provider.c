@@ -165,7 +165,7 @@ add_space (WsHost *host, VixExtHostStatus *status)
   unsigned long seen[2] = { 0 };
   gsize i, k, n = 0;
 
-  for (i = 0; host->roots[i] != NULL && i < G_N_ELEMENTS (seen); i++) {
+  for (i = 0; i < G_N_ELEMENTS (seen) && host->roots[i] != NULL; i++) {
     gboolean known = FALSE;
     struct statvfs fs;
 

@@ -153,8 +153,8 @@ same_lineage (const WsLink *a, const WsLink *b)
   return strcmp (x, y) == 0;
 }
 
-static gboolean
-is_doomed (const WsRemoval *self, const WsLink *link)
+gboolean
+ws_removal_dooms (const WsRemoval *self, const WsLink *link)
 {
   return g_ptr_array_find (self->doomed, link, NULL);
 }
@@ -168,7 +168,7 @@ find_only_child (const WsRemoval *self, const WsLink *link)
   for (guint i = 0; i < link->children->len; i++) {
     WsLink *child = link->children->pdata[i];
 
-    if (is_doomed (self, child))
+    if (ws_removal_dooms (self, child))
       continue;
     if (only != NULL)
       return NULL;
@@ -188,12 +188,12 @@ may_doom (const WsRemoval *self, const WsLink *link, GHashTable *live,
   gboolean reason = is_affected (self, link) || (running_goes && link->running);
 
   if (link->own == NULL || link->hint == NULL || link->files == NULL
-      || g_hash_table_contains (live, link) || is_doomed (self, link))
+      || g_hash_table_contains (live, link) || ws_removal_dooms (self, link))
     return FALSE;
   for (guint i = 0; i < link->children->len; i++) {
     const WsLink *child = link->children->pdata[i];
 
-    if (!is_doomed (self, child))
+    if (!ws_removal_dooms (self, child))
       return FALSE;
     reason |= same_lineage (link, child);
   }
@@ -409,13 +409,15 @@ choose_direction (WsChange *change, WsRun *run, GError **error)
 }
 
 static gboolean
-check_children (WsChange *change, const WsRun *run, GError **error)
+check_children (WsRemoval *self, const WsRun *run, GError **error)
 {
   for (guint i = 0; !run->into_top && i < run->top->children->len; i++) {
     const WsLink *child = run->top->children->pdata[i];
 
+    if (ws_removal_dooms (self, child))
+      continue;
     if (!check_chain (child, error)
-        || !ws_change_lock (change, child->own, error))
+        || !ws_change_lock (self->change, child->own, error))
       return FALSE;
   }
   return TRUE;
@@ -434,7 +436,7 @@ check_run (WsRemoval *self, WsRun *run, GError **error)
       return FALSE;
   }
   return choose_direction (self->change, run, error)
-         && check_children (self->change, run, error);
+         && check_children (self, run, error);
 }
 
 /* A run that only tidies up must not be what a removal fails for. */

@@ -66,6 +66,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (WsRemoval, ws_removal_free)
  */
 WsRemoval *ws_removal_plan_revert (WsChange *change, GError **error);
 
+/* Does @link go? Then nothing else is to be done with it. */
+gboolean ws_removal_dooms (const WsRemoval *self, const WsLink *link);
+
 /* Opens a link of the directory. */
 VmdkLink *ws_link_open (WsChange *change, const WsLink *link, gboolean writable,
                         GError **error);

@@ -152,7 +152,8 @@ plan_down (Work *work, const WsRun *run, GError **error)
     const WsLink *child = run->top->children->pdata[i];
     VmdkIdentity moved = { child->cid, child->parent_cid, lowest->own };
 
-    if (!plan_identity (work, child, &moved, error))
+    if (!ws_removal_dooms (work->plan, child)
+        && !plan_identity (work, child, &moved, error))
       return FALSE;
   }
   return rename_top (work, run, error);
