@@ -88,6 +88,8 @@ bed_proxy_new (const BedServer *upstream)
     = g_strdup_printf ("-upstream 127.0.0.1:%s", upstream->port);
   BedServer *self = launch ("hostproxy", options);
 
+  g_free (self->user);
+  g_free (self->password);
   self->user = g_strdup (upstream->user);
   self->password = g_strdup (upstream->password);
   return self;
