@@ -163,7 +163,7 @@ typedef struct {
  * Returns: %FALSE with the task's fault, or %VIX_E_HOST_CONNECTION_LOST when
  * the host did not come back
  */
-gboolean vsphere_task_wait (VsphereHost *host, const SoapRef *task,
+gboolean vsphere_task_wait (VsphereHost *host, const SoapRef *ref,
                             const VixOp *op, VsphereTaskEnd *ret_end,
                             GError **error);
 
@@ -176,8 +176,8 @@ gboolean vsphere_tasks_filter (VsphereTasks *self, GError **error);
 /* An update of an object of type Task. */
 void vsphere_tasks_apply (VsphereTasks *self, const SoapObjectUpdate *update,
                           SoapArena *arena);
-/* The host does not know @task; FALSE if we were not waiting for it. */
-gboolean vsphere_tasks_missing (VsphereTasks *self, const SoapRef *task);
+/* The host does not know the task; FALSE if we were not waiting for it. */
+gboolean vsphere_tasks_missing (VsphereTasks *self, const SoapRef *ref);
 /* The host came, or went: those who wait look again. */
 void vsphere_tasks_wake (VsphereTasks *self);
 
