@@ -174,10 +174,11 @@ test_session_ends (void)
   g_autoptr (Bed) bed = bed_new (sim, TRUE);
   g_autofree char *id = bed_vm_id (bed, "vm00003");
   g_autofree char *before = bed_dump (bed);
+  g_autofree char *diary = NULL;
   g_autofree char *after = NULL;
   g_autoptr (GError) error = NULL;
 
-  g_string_truncate (bed->diary, 0);
+  bed_forget (bed);
   for (int i = 0; i < 5; i++) {
     g_free (bed_ctl (sim, "session/expire"));
     g_usleep (300000);
@@ -185,7 +186,8 @@ test_session_ends (void)
   g_free (bed_ctl (sim, "snapshot/create?vm=vm00001&name=later"));
   bed_await_snapshots (bed, "vm00001", "1:snap-1(0),2:snap-2(1),3:later(2)*");
   /* Nothing but that was news, and the host was never away. */
-  g_assert_cmpstr (bed->diary->str, ==, "~vm00001 ");
+  diary = bed_tell (bed);
+  g_assert_cmpstr (diary, ==, "~vm00001 ");
   g_free (bed_ctl (sim, "session/expire"));
   g_assert_cmpint (bed_create (bed, id, "mine", &error), ==, 3);
   g_assert_no_error (error);
@@ -256,6 +258,7 @@ test_away_and_back (void)
   g_autoptr (Bed) fresh = NULL;
   g_autoptr (BedOp) op = bed_op_new ();
   g_autofree char *id = bed_vm_id (bed, "vm00003");
+  g_autofree char *diary = NULL;
   g_autofree char *ours = NULL;
   g_autofree char *theirs = NULL;
   g_autoptr (GError) error = NULL;
@@ -263,7 +266,7 @@ test_away_and_back (void)
   VixExtHostStatus status = { .size = sizeof status };
   gint64 start;
 
-  g_string_truncate (bed->diary, 0);
+  bed_forget (bed);
   g_free (bed_ctl (proxy, "down"));
   bed_await_state (bed, VIXEXT_HOST_RECONNECTING, 3000);
   bed->ops->get_status (bed->host, &status);
@@ -286,9 +289,10 @@ test_away_and_back (void)
                        "1:snap-1(0),2:snap-2(1),3:meanwhile(2)*");
   bed_await_snapshots (bed, "newcomer", "");
   g_usleep (200000);
-  g_test_message ("%s", bed->diary->str);
-  g_assert_null (strstr (bed->diary->str, "vm00002"));
-  g_assert_nonnull (strstr (bed->diary->str, "-vm00005"));
+  diary = bed_tell (bed);
+  g_test_message ("%s", diary);
+  g_assert_false (bed_saw (bed, "vm00002"));
+  g_assert_true (bed_saw (bed, "-vm00005"));
   fresh = bed_new (sim, TRUE);
   ours = bed_dump (bed);
   theirs = bed_dump (fresh);
@@ -307,15 +311,16 @@ test_restarts (void)
   g_autofree char *before = bed_dump (bed);
 
   for (gsize i = 0; i < G_N_ELEMENTS (ways); i++) {
+    g_autofree char *diary = NULL;
     g_autofree char *after = NULL;
 
-    g_string_truncate (bed->diary, 0);
+    bed_forget (bed);
     g_free (bed_ctl (sim, "%s", ways[i]));
     g_usleep (300000);
     g_free (bed_ctl (sim, "counters"));
     bed_await_state (bed, VIXEXT_HOST_CONNECTED, 30000);
     g_free (bed_ctl (sim, "snapshot/create?vm=vm00001&name=s"));
-    for (int j = 0; strstr (bed->diary->str, "~vm00001") == NULL; j++) {
+    for (int j = 0; !bed_saw (bed, "~vm00001"); j++) {
       g_assert_cmpint (j, <, 3000);
       g_usleep (10000);
     }
@@ -324,8 +329,9 @@ test_restarts (void)
     after = bed_dump (bed);
     g_assert_cmpstr (before, ==, after);
     /* Of the other 49 there was no news. */
-    g_test_message ("%s: %s", ways[i], bed->diary->str);
-    g_assert_null (strstr (bed->diary->str, "vm00002"));
+    diary = bed_tell (bed);
+    g_test_message ("%s: %s", ways[i], diary);
+    g_assert_false (bed_saw (bed, "vm00002"));
   }
   g_assert_cmpint (bed_count (sim, "sessions"), ==, 1);
 }
@@ -368,10 +374,11 @@ test_spoilt_waits (void)
   g_autofree char *before = bed_dump (bed);
 
   for (gsize i = 0; i < G_N_ELEMENTS (rules); i++) {
+    g_autofree char *diary = NULL;
     g_autofree char *after = NULL;
     gint64 start = g_get_monotonic_time ();
 
-    g_string_truncate (bed->diary, 0);
+    bed_forget (bed);
     g_free (bed_ctl (proxy, "rule?method=WaitForUpdatesEx&%s", rules[i]));
     g_free (bed_ctl (sim, "snapshot/create?vm=vm00001&name=s"));
     g_usleep (20000);
@@ -384,9 +391,9 @@ test_spoilt_waits (void)
       g_assert_cmpint (j, <, 1500);
       g_usleep (10000);
     }
+    diary = bed_tell (bed);
     g_test_message ("%s: %d ms: %s", rules[i],
-                    (int)((g_get_monotonic_time () - start) / 1000),
-                    bed->diary->str);
+                    (int)((g_get_monotonic_time () - start) / 1000), diary);
     g_free (bed_ctl (proxy, "clear"));
     g_free (bed_ctl (sim, "snapshot/remove?vm=vm00001&snapshot=s"));
     g_free (bed_ctl (sim, "snapshot/remove?vm=vm00002&snapshot=s"));
@@ -395,7 +402,7 @@ test_spoilt_waits (void)
     bed_await_state (bed, VIXEXT_HOST_CONNECTED, 20000);
     after = bed_dump (bed);
     g_assert_cmpstr (before, ==, after);
-    g_assert_null (strstr (bed->diary->str, "vm00003"));
+    g_assert_false (bed_saw (bed, "vm00003"));
   }
 }
 

@@ -21,6 +21,7 @@ G_BEGIN_DECLS
 
 typedef struct VsphereWatch VsphereWatch;
 typedef struct VsphereTasks VsphereTasks;
+typedef struct VsphereChores VsphereChores; /* chore.h */
 
 typedef struct {
   VixInventory *inventory; /* borrowed */
@@ -29,7 +30,7 @@ typedef struct {
   gint64 settle_us; /* how long to look for what became of a change */
   VsphereWatch *watch;
   VsphereTasks *tasks;
-  GThreadPool *chores; /* see chore.h */
+  VsphereChores *chores;
 
   VixLock lock; /* level HOST: all below, and what watch.c and task.c say */
   VsphereMirror *mirror;
