@@ -13,7 +13,7 @@ G_BEGIN_DECLS
 /* ---- servers ---- */
 
 typedef struct {
-  GSubprocess *process;
+  GPid pid;
   char *dir;
   char *url; /* "https://127.0.0.1:PORT/sdk" */
   char *port;
@@ -57,6 +57,10 @@ Bed *bed_connect (const BedServer *server,
                   void (*adjust) (VixConnectParams *params, gpointer data),
                   gpointer data, GError **error);
 void bed_watch (Bed *self);
+/* Whether the diary has @entry; forgetting what it has; a copy of it. */
+gboolean bed_saw (Bed *self, const char *entry);
+void bed_forget (Bed *self);
+char *bed_tell (Bed *self);
 void bed_free (Bed *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Bed, bed_free)
 

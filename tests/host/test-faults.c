@@ -187,7 +187,7 @@ judge (Cell *cell, gboolean ok, const char *host, const char *ours)
 }
 
 static void
-run_cell (gpointer data, gpointer unused)
+run_cell (gpointer data)
 {
   Cell *cell = data;
   g_autofree char *id = bed_vm_id (cell->bed, cell->vm);
@@ -228,6 +228,31 @@ run_cell (gpointer data, gpointer unused)
     g_usleep (10000);
   }
   cell->verdict = judge (cell, ok, host, ours);
+}
+
+static gpointer
+run_one (gpointer cell)
+{
+  run_cell (cell);
+  return NULL;
+}
+
+/* The cells that are left to do, for several threads. */
+typedef struct {
+  Cell *cells;
+  gint n;
+  gint next;
+} Work;
+
+static gpointer
+run_many (gpointer data)
+{
+  Work *work = data;
+  gint i;
+
+  while ((i = g_atomic_int_add (&work->next, 1)) < work->n)
+    run_cell (&work->cells[i]);
+  return NULL;
 }
 
 static void
@@ -275,12 +300,13 @@ test_matrix (void)
   g_autoptr (GError) error = NULL;
   g_autoptr (Bed) bed = bed_connect (proxy, shorten, NULL, &error);
   g_autofree Cell *cells = g_new0 (Cell, n);
-  GThreadPool *pool = g_thread_pool_new (run_cell, NULL, 5, TRUE, NULL);
+  GThread *threads[5];
+  Work work = { cells, (gint)n, 0 };
 
   g_assert_no_error (error);
   bed_watch (bed);
   g_free (bed_ctl (sim, "set?create=100&remove=100&revert=100&power=100"));
-  for (gsize i = 0; i < n; i++) {
+  for (gsize i = 0; i < n; i++)
     cells[i] = (Cell){
       .fault = &faults[i / G_N_ELEMENTS (operations)],
       .operation = &operations[i % G_N_ELEMENTS (operations)],
@@ -289,9 +315,10 @@ test_matrix (void)
       .bed = bed,
       .vm = g_strdup_printf ("vm%05d", (int)i),
     };
-    g_thread_pool_push (pool, &cells[i], NULL);
-  }
-  g_thread_pool_free (pool, FALSE, TRUE);
+  for (gsize i = 0; i < G_N_ELEMENTS (threads); i++)
+    threads[i] = g_thread_new ("cells", run_many, &work);
+  for (gsize i = 0; i < G_N_ELEMENTS (threads); i++)
+    g_thread_join (threads[i]);
   print_table (cells);
   for (gsize i = 0; i < n; i++) {
     if (cells[i].verdict != NULL)
@@ -346,17 +373,16 @@ test_during_task (void)
                     .proxy = proxy,
                     .bed = bed,
                     .vm = (char *)"vm00000" };
-      GThreadPool *pool;
+      GThread *thread;
 
       g_assert_no_error (error);
       bed_watch (bed);
       g_free (bed_ctl (sim, "set?create=800&remove=800&revert=800&power=800"));
-      pool = g_thread_pool_new (run_cell, NULL, 1, TRUE, NULL);
-      g_thread_pool_push (pool, &cell, NULL);
+      thread = g_thread_new ("cell", run_one, &cell);
       g_usleep (300000);
       g_free (bed_ctl (g_str_equal (events[i].server, "sim") ? sim : proxy,
                        "%s", events[i].command));
-      g_thread_pool_free (pool, FALSE, TRUE);
+      g_thread_join (thread);
       g_test_message ("%-30s %-8s %s %d ms %s", events[i].name,
                       operations[j].name,
                       cell.verdict != NULL ? cell.verdict

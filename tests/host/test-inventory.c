@@ -76,6 +76,229 @@ test_changes_by_others (void)
   g_assert_cmpstr (before, ==, after);
 }
 
+/* ---- places ---- */
+
+static void
+await_dump (Bed *bed, const char *part, gboolean there)
+{
+  for (int i = 0;; i++) {
+    g_autofree char *dump = bed_dump (bed);
+
+    if ((strstr (dump, part) != NULL) == there)
+      return;
+    if (i == 500)
+      g_error ("\"%s\" is %sin\n%s", part, there ? "not " : "", dump);
+    g_usleep (10000);
+  }
+}
+
+static void
+test_moves (void)
+{
+  g_autoptr (BedServer) sim = bed_sim_new ("-kind vcenter -vms 4");
+  g_autoptr (Bed) bed = bed_new (sim, TRUE);
+  g_autofree char *diary = NULL;
+
+  g_free (bed_ctl (sim, "folder/create?folder=DC0%%2FProd%%252fA"));
+  g_free (bed_ctl (sim, "vm/move?vm=vm00001&folder=DC0%%2FProd%%252fA"));
+  await_dump (bed, " DC0/Prod/A/vm00001 ", TRUE);
+  bed_forget (bed);
+  g_free (bed_ctl (sim, "folder/rename?folder=DC0%%2FProd%%252fA&name=Test"));
+  await_dump (bed, " DC0/Test/vm00001 ", TRUE);
+  /* The others did not move. */
+  diary = bed_tell (bed);
+  g_assert_cmpstr (diary, ==, "~vm00001 ");
+  g_free (bed_ctl (sim, "vm/move?vm=vm00001&folder=DC0"));
+  await_dump (bed, " DC0/vm00001 ", TRUE);
+  g_free (bed_ctl (sim, "vm/create?name=vm00001&folder=DC0%%2FTest"));
+  await_dump (bed, " DC0/Test/vm00001 ", TRUE);
+  g_free (bed_ctl (sim, "vm/unregister?vm=vm00002"));
+  await_dump (bed, "vm00002", FALSE);
+}
+
+/* ---- VMs that are not well ---- */
+
+static void
+await_vm (Bed *bed, const char *name, int flags, const char *problem)
+{
+  for (int i = 0;; i++) {
+    g_autoptr (VixVmRecord) vm = bed_vm (bed, name);
+
+    if (vm->flags == flags && strstr (vm->problem, problem) != NULL
+        && (*problem != '\0' || *vm->problem == '\0'))
+      return;
+    if (i == 500)
+      g_error ("%s has flags %d, problem \"%s\"", name, vm->flags, vm->problem);
+    g_usleep (10000);
+  }
+}
+
+static void
+test_problems (void)
+{
+  g_autoptr (BedServer) sim
+    = bed_sim_new ("-kind vcenter -vms 6 -templates 1 -snapshots 1");
+  g_autoptr (Bed) bed = bed_new (sim, TRUE);
+  g_autofree char *before = bed_dump (bed);
+  g_autofree char *after = NULL;
+
+  g_assert_nonnull (strstr (before, " 1 [")); /* VIXEXT_VM_TEMPLATE */
+  g_free (bed_ctl (sim, "vm/set?vm=vm00001&connection=orphaned"));
+  await_vm (bed, "vm00001", VIXEXT_VM_INACCESSIBLE, "orphaned");
+  g_free (bed_ctl (sim, "vm/set?vm=vm00001&connection=connected"));
+  await_vm (bed, "vm00001", 0, "");
+  g_free (bed_ctl (sim, "vm/set?vm=vm00001&question=moved%%20or%%20copied"));
+  await_vm (bed, "vm00001", 0, "moved or copied");
+  g_free (bed_ctl (sim, "vm/set?vm=vm00001&question="));
+  await_vm (bed, "vm00001", 0, "");
+  g_free (bed_ctl (sim, "vm/set?vm=vm00001&consolidation=1"));
+  await_vm (bed, "vm00001", 0, "consolidate");
+  g_free (bed_ctl (sim, "vm/set?vm=vm00001&consolidation=0"));
+  await_vm (bed, "vm00001", 0, "");
+  after = bed_dump (bed);
+  g_assert_cmpstr (before, ==, after);
+}
+
+/* ---- large ---- */
+
+static gint64
+resident_kb (void)
+{
+  g_autofree char *status = NULL;
+
+  g_file_get_contents ("/proc/self/status", &status, NULL, NULL);
+  return g_ascii_strtoll (strstr (status, "VmRSS:") + 6, NULL, 10);
+}
+
+static void
+test_large (void)
+{
+  g_autoptr (BedServer) sim = bed_sim_new (
+    "-kind vcenter -vms 3000 -snapshots 4 -folders 20 -truncate 100");
+  g_autoptr (Bed) bed = NULL;
+  gint64 before = resident_kb (), start = g_get_monotonic_time (), vms, snaps;
+  g_autofree char *json = NULL;
+
+  bed = bed_new (sim, TRUE);
+  vix_inventory_count (bed->inventory, &vms, &snaps);
+  g_assert_cmpint (vms, ==, 3000);
+  g_assert_cmpint (snaps, ==, 12000);
+  json = bed_ctl (sim, "counters");
+  g_test_message ("loaded in %d ms, %d KiB, %d waits",
+                  (int)((g_get_monotonic_time () - start) / 1000),
+                  (int)(resident_kb () - before),
+                  (int)bed_number (json, "WaitForUpdatesEx"));
+  g_assert_cmpint (bed_number (json, "soapTotal"), <,
+                   bed_number (json, "WaitForUpdatesEx") + 7);
+}
+
+/* The load is cut off in the middle, several times. */
+static void
+test_load_is_cut_off (void)
+{
+  g_autoptr (BedServer) sim = bed_sim_new (
+    "-kind vcenter -vms 400 -snapshots 2 -folders 5 -truncate 50");
+  g_autoptr (BedServer) proxy = bed_proxy_new (sim);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Bed) bed = bed_connect (proxy, NULL, NULL, &error);
+  g_autoptr (Bed) fresh = bed_new (sim, TRUE);
+  g_autofree char *diary = NULL;
+  g_autofree char *ours = NULL;
+  g_autofree char *theirs = NULL;
+
+  g_assert_no_error (error);
+  g_free (bed_ctl (
+    proxy, "rule?method=WaitForUpdatesEx&action=drop-middle&skip=3&times=1"));
+  g_free (bed_ctl (
+    proxy, "rule?method=WaitForUpdatesEx&action=drop-after&skip=7&times=1"));
+  bed_watch (bed);
+  ours = bed_dump (bed);
+  theirs = bed_dump (fresh);
+  g_assert_cmpstr (ours, ==, theirs);
+  /* Nothing came twice. */
+  diary = bed_tell (bed);
+  for (int i = 0; i < 400; i += 37) {
+    g_autofree char *plus = g_strdup_printf ("+vm%05d ", i);
+    const char *first = strstr (diary, plus);
+
+    g_assert_nonnull (first);
+    g_assert_null (strstr (first + 1, plus));
+  }
+}
+
+static void
+test_churn (void)
+{
+  g_autoptr (BedServer) sim
+    = bed_sim_new ("-kind vcenter -vms 100 -snapshots 2");
+  g_autoptr (Bed) bed = bed_new (sim, TRUE);
+  g_autoptr (Bed) fresh = NULL;
+  g_autofree char *ours = NULL;
+  g_autofree char *theirs = NULL;
+  gint64 before;
+
+  g_free (bed_ctl (sim, "churn?count=500&seed=1&vms=100"));
+  g_usleep (500000);
+  before = resident_kb ();
+  for (int i = 0; i < 10; i++)
+    g_free (bed_ctl (sim, "churn?count=500&seed=%d&vms=100", i));
+  g_usleep (500000);
+  fresh = bed_new (sim, TRUE);
+  ours = bed_dump (bed);
+  theirs = bed_dump (fresh);
+  g_assert_cmpstr (ours, ==, theirs);
+  g_test_message ("5,000 changes: %d KiB more", (int)(resident_kb () - before));
+}
+
+/* A host that tells of more snapshots than any product makes. */
+static void
+test_huge_trees (void)
+{
+  static const struct {
+    int count, depth;
+  } trees[] = { { 496, 496 }, { 3000, 30 }, { 100000, 100 }, { 5000, 5000 } };
+  g_autoptr (BedServer) sim = bed_sim_new ("-kind vcenter -vms 2 -snapshots 1");
+
+  for (gsize i = 0; i < G_N_ELEMENTS (trees); i++) {
+    g_autoptr (BedServer) proxy = bed_proxy_new (sim);
+    g_autoptr (GError) error = NULL;
+    g_autoptr (Bed) bed = bed_connect (proxy, NULL, NULL, &error);
+    g_autoptr (VixVmRecord) vm = NULL;
+
+    g_assert_no_error (error);
+    g_free (bed_ctl (proxy,
+                     "rule?method=WaitForUpdatesEx&action=snapshots&count=%d"
+                     "&depth=%d&times=0",
+                     trees[i].count, trees[i].depth));
+    bed_watch (bed);
+    vm = bed_vm (bed, "vm00001");
+    g_test_message ("%d, %d deep: %d snapshots, %s", trees[i].count,
+                    trees[i].depth, (int)vm->numSnapshots, vm->problem);
+    if (trees[i].depth <= 496 && trees[i].count <= 3000)
+      g_assert_cmpuint (vm->numSnapshots, ==, trees[i].count);
+    else
+      g_assert_true (vm->numSnapshots == (gsize)trees[i].count
+                     || *vm->problem != '\0');
+  }
+}
+
+/* Some properties are hidden from this user. */
+static void
+test_hidden (void)
+{
+  g_autoptr (BedServer) sim
+    = bed_sim_new ("-kind vcenter -vms 3 -snapshots 1 -folders 1");
+  g_autoptr (Bed) bed = NULL;
+  g_autofree char *dump = NULL;
+
+  g_free (bed_ctl (sim, "set?hide=config.uuid,config.changeVersion,parent,"
+                        "guest.toolsRunningStatus"));
+  bed = bed_new (sim, TRUE);
+  dump = bed_dump (bed);
+  g_test_message ("%s", dump);
+  g_assert_nonnull (strstr (dump, "vm00001"));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -84,5 +307,12 @@ main (int argc, char **argv)
   g_test_add_func ("/vsphere/inventory/vcenter-paths", test_vcenter_paths);
   g_test_add_func ("/vsphere/inventory/changes-by-others",
                    test_changes_by_others);
+  g_test_add_func ("/vsphere/inventory/moves", test_moves);
+  g_test_add_func ("/vsphere/inventory/problems", test_problems);
+  g_test_add_func ("/vsphere/inventory/large", test_large);
+  g_test_add_func ("/vsphere/inventory/load-is-cut-off", test_load_is_cut_off);
+  g_test_add_func ("/vsphere/inventory/churn", test_churn);
+  g_test_add_func ("/vsphere/inventory/huge-trees", test_huge_trees);
+  g_test_add_func ("/vsphere/inventory/hidden-properties", test_hidden);
   return g_test_run ();
 }

@@ -358,7 +358,7 @@ vsphere_change_run (VsphereHost *host, const char *id, VsphereChangeCall *call,
   gboolean ok = FALSE;
 
   VIX_MAY_BLOCK ();
-  call->unknown = FALSE;
+  call->unknown = call->looked_up = FALSE;
   if (!vsphere_watch_check_here (host->watch, error))
     return FALSE;
   reply = vsphere_session_call (host->session, call->method, &call->object,
@@ -367,6 +367,7 @@ vsphere_change_run (VsphereHost *host, const char *id, VsphereChangeCall *call,
   if (reply != NULL) {
     ok = follow (host, &lost, reply, op, &result, &lookup);
   } else if (soap_error_get_sent (failure)) {
+    call->looked_up = TRUE;
     ok = find_out (host, &lost, op, failure, &result, &lookup);
     g_clear_error (&failure);
   } else if (soap_error_is_transport (failure)) {

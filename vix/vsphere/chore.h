@@ -10,12 +10,12 @@
 
 G_BEGIN_DECLS
 
-GThreadPool *vsphere_chores_new (VsphereHost *host);
-/* Those not begun are dropped. */
-void vsphere_chores_free (GThreadPool *chores);
+VsphereChores *vsphere_chores_new (VsphereHost *host);
+/* Joins the thread; chores not begun are dropped, since the session goes. */
+void vsphere_chores_free (VsphereChores *self);
 
-/* Calls @method, which has no arguments, on the object. Any lock may be
- * held. */
+/* Calls @method, which has no arguments, on the object. The host's lock may
+ * be held. */
 void vsphere_chore_push (VsphereHost *host, const SoapMethod *method,
                          const char *type, const char *value);
 

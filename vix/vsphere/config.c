@@ -197,6 +197,18 @@ controller_of (const SoapVirtualHardware *hardware,
   return NULL;
 }
 
+/* A file beside the .vmx is named alone. */
+static const char *
+relative_name (const char *file, const char *directory)
+{
+  gsize n = strlen (directory);
+
+  return n > 0 && strncmp (file, directory, n) == 0
+             && strchr (file + n, '/') == NULL
+           ? file + n
+           : file;
+}
+
 static const char *
 disk_mode (const char *mode)
 {
@@ -210,7 +222,7 @@ disk_mode (const char *mode)
 /* A disk or CD drive on a controller: "scsi0:0.fileName" and so on. */
 static void
 write_drive (KvFile *vmx, const SoapVirtualHardware *hardware,
-             const SoapVirtualDevice *device)
+             const SoapVirtualDevice *device, const char *directory)
 {
   gboolean disk = g_str_equal (type_of (device), "VirtualDisk");
   int kind;
@@ -233,7 +245,8 @@ write_drive (KvFile *vmx, const SoapVirtualHardware *hardware,
                                                              : "disk");
   g_free (key);
   key = g_strconcat (slot, ".fileName", NULL);
-  set_text (vmx, key, backing == NULL ? NULL : backing->fileName);
+  if (backing != NULL && backing->fileName != NULL)
+    set_text (vmx, key, relative_name (backing->fileName, directory));
   g_free (key);
   key = g_strconcat (slot, ".mode", NULL);
   set_text (vmx, key,
@@ -260,7 +273,8 @@ write_nic (KvFile *vmx, const SoapVirtualDevice *device, const char *dev,
 }
 
 static void
-write_devices (KvFile *vmx, const SoapVirtualHardware *hardware)
+write_devices (KvFile *vmx, const SoapVirtualHardware *hardware,
+               const char *directory)
 {
   guint n_nics = 0;
 
@@ -273,7 +287,7 @@ write_devices (KvFile *vmx, const SoapVirtualHardware *hardware)
       write_controller (vmx, device, kind);
     else if (g_str_equal (type, "VirtualDisk")
              || g_str_equal (type, "VirtualCdrom"))
-      write_drive (vmx, hardware, device);
+      write_drive (vmx, hardware, device, directory);
     for (gsize j = 0; j < G_N_ELEMENTS (nics); j++)
       if (g_str_equal (type, nics[j].type))
         write_nic (vmx, device, nics[j].virtual_dev, n_nics++);
@@ -298,7 +312,7 @@ write_uuid (KvFile *vmx, const char *key, const char *uuid)
 }
 
 static GBytes *
-write_config (const SoapVirtualMachineConfigInfo *config)
+write_config (const SoapVirtualMachineConfigInfo *config, const char *directory)
 {
   g_autoptr (KvFile) vmx = kv_file_new ("configuration of a snapshot");
   const SoapVirtualHardware *hardware = config->hardware;
@@ -319,7 +333,7 @@ write_config (const SoapVirtualMachineConfigInfo *config)
       set (vmx, "cpuid.coresPerSocket", "%" G_GINT64_FORMAT,
            hardware->numCoresPerSocket);
     set (vmx, "memSize", "%" G_GINT64_FORMAT, hardware->memoryMB);
-    write_devices (vmx, hardware);
+    write_devices (vmx, hardware, directory);
   }
   for (gsize i = 0; i < config->extraConfig.n; i++)
     set_text (vmx, config->extraConfig.items[i].key,
@@ -328,6 +342,7 @@ write_config (const SoapVirtualMachineConfigInfo *config)
 }
 
 typedef struct {
+  const char *directory; /* of the VM, "[ds] dir/" */
   GBytes *text;
   GError *error;
 } Rebuild;
@@ -344,16 +359,16 @@ take_config (const SoapObjectContent *content, gboolean cut, SoapArena *arena,
     return;
   if (soap_decode_value (SOAP_KIND_STRUCT, &soap_type_VirtualMachineConfigInfo,
                          "config", value, arena, &config, &rebuild->error))
-    rebuild->text = write_config (config);
+    rebuild->text = write_config (config, rebuild->directory);
 }
 
 static GBytes *
-rebuild_config (VsphereHost *host, const SoapRef *object,
+rebuild_config (VsphereHost *host, const SoapRef *object, const char *directory,
                 GCancellable *cancellable, GError **error)
 {
   static const char *const paths[] = { "config", NULL };
   g_auto (VsphereSpec) spec = { .n_props = 0 };
-  Rebuild rebuild = { NULL, NULL };
+  Rebuild rebuild = { directory, NULL, NULL };
 
   vsphere_spec_init_objects (&spec, paths, object, 1);
   if (!vsphere_retrieve (host, &spec, take_config, &rebuild, cancellable,
@@ -379,6 +394,7 @@ vsphere_get_config (VsphereHost *host, const char *id, gint64 snapshot,
   g_autofree char *ref = NULL;
   g_autofree char *url = NULL;
   g_autofree char *datacenter = NULL;
+  g_autofree char *directory = NULL;
   SoapRef object = { "VirtualMachine", id };
   const VsphereVm *vm;
   GBytes *text;
@@ -387,19 +403,25 @@ vsphere_get_config (VsphereHost *host, const char *id, gint64 snapshot,
     return NULL;
   if (snapshot != 0) {
     ref = vsphere_lookup_snapshot (host, id, snapshot, op->cancellable, error);
+    if (ref == NULL)
+      return NULL;
     object = (SoapRef){ "VirtualMachineSnapshot", ref };
-    return ref == NULL ? NULL
-                       : rebuild_config (host, &object, op->cancellable, error);
   }
   vix_lock (&host->lock);
   vm = vsphere_mirror_get_vm (host->mirror, id);
   if (vm != NULL) {
+    const char *path = vsphere_vm_get_wire_path (vm);
+    const char *slash = strrchr (path, '/');
+
+    directory = slash == NULL ? NULL : g_strndup (path, slash + 1 - path);
     datacenter = vsphere_vm_dup_datacenter_path (vm);
-    url = folder_url (host, vsphere_vm_get_wire_path (vm), datacenter);
+    url = snapshot != 0 ? NULL : folder_url (host, path, datacenter);
   }
   vix_unlock (&host->lock);
   text = url == NULL ? NULL : get_file (host, url, op->cancellable, NULL);
   /* A role may look at virtual machines and not at datastores. */
-  return text != NULL ? text
-                      : rebuild_config (host, &object, op->cancellable, error);
+  return text != NULL
+           ? text
+           : rebuild_config (host, &object, directory == NULL ? "" : directory,
+                             op->cancellable, error);
 }

@@ -163,6 +163,7 @@ pack_files (GArray *files)
   gsize bytes = sizeof (VixExtFile) * MAX (files->len, 1);
   VixExtFile *packed;
   char *at;
+  gsize n;
 
   g_array_sort (files, compare_files);
   for (guint i = 0; i < files->len; i++)
@@ -171,8 +172,9 @@ pack_files (GArray *files)
   at = (char *)(packed + MAX (files->len, 1));
   for (guint i = 0; i < files->len; i++) {
     packed[i] = g_array_index (files, VixExtFile, i);
-    packed[i].name = strcpy (at, packed[i].name);
-    at += strlen (at) + 1;
+    n = strlen (packed[i].name) + 1;
+    packed[i].name = memcpy (at, packed[i].name, n);
+    at += n;
   }
   return packed;
 }

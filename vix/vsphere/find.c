@@ -190,6 +190,8 @@ vsphere_open_vm (VsphereHost *host, const char *path, const VixOp *op,
 {
   g_autoptr (GPtrArray) ids = NULL;
   g_autofree char *id = NULL;
+  const VsphereVm *vm;
+  gboolean right;
 
   if (vsphere_watch_is_loaded (host->watch)) {
     vix_lock (&host->lock);
@@ -205,7 +207,15 @@ vsphere_open_vm (VsphereHost *host, const char *path, const VixOp *op,
   id = search_host (host, path, op->cancellable, error);
   if (id == NULL || !vsphere_refresh_vm (host, id, op->cancellable, error))
     return NULL;
-  return g_steal_pointer (&id);
+  /* Some hosts look beyond the datacenter that they are asked about. */
+  vix_lock (&host->lock);
+  vm = vsphere_mirror_get_vm (host->mirror, id);
+  right = vm != NULL && vsphere_vm_has_path (vm, path);
+  vix_unlock (&host->lock);
+  if (right)
+    return g_steal_pointer (&id);
+  set_not_found (host, path, error);
+  return NULL;
 }
 
 /* ---- listing ---- */

@@ -21,6 +21,7 @@ G_BEGIN_DECLS
 
 typedef struct VsphereWatch VsphereWatch;
 typedef struct VsphereTasks VsphereTasks;
+typedef struct VsphereChores VsphereChores; /* chore.h */
 
 typedef struct {
   VixInventory *inventory; /* borrowed */
@@ -29,7 +30,7 @@ typedef struct {
   gint64 settle_us; /* how long to look for what became of a change */
   VsphereWatch *watch;
   VsphereTasks *tasks;
-  GThreadPool *chores; /* see chore.h */
+  VsphereChores *chores;
 
   VixLock lock; /* level HOST: all below, and what watch.c and task.c say */
   VsphereMirror *mirror;
@@ -163,7 +164,7 @@ typedef struct {
  * Returns: %FALSE with the task's fault, or %VIX_E_HOST_CONNECTION_LOST when
  * the host did not come back
  */
-gboolean vsphere_task_wait (VsphereHost *host, const SoapRef *task,
+gboolean vsphere_task_wait (VsphereHost *host, const SoapRef *ref,
                             const VixOp *op, VsphereTaskEnd *ret_end,
                             GError **error);
 
@@ -176,8 +177,8 @@ gboolean vsphere_tasks_filter (VsphereTasks *self, GError **error);
 /* An update of an object of type Task. */
 void vsphere_tasks_apply (VsphereTasks *self, const SoapObjectUpdate *update,
                           SoapArena *arena);
-/* The host does not know @task; FALSE if we were not waiting for it. */
-gboolean vsphere_tasks_missing (VsphereTasks *self, const SoapRef *task);
+/* The host does not know the task; FALSE if we were not waiting for it. */
+gboolean vsphere_tasks_missing (VsphereTasks *self, const SoapRef *ref);
 /* The host came, or went: those who wait look again. */
 void vsphere_tasks_wake (VsphereTasks *self);
 
@@ -205,7 +206,8 @@ typedef struct {
   const char *const *task_names;
   VsphereJudge judge; /* NULL: the VM does not show it */
   gpointer data;
-  gboolean unknown; /* out: it failed, and may have happened all the same */
+  gboolean looked_up; /* out: the host's answer was lost */
+  gboolean unknown;   /* out: it failed, and may have happened all the same */
 } VsphereChangeCall;
 
 /**

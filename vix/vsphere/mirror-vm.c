@@ -180,13 +180,12 @@ vsphere_vm_get_snapshot_ref (const VsphereVm *self, gint64 id)
 }
 
 gint64
-vsphere_vm_find_snapshot_id (const VsphereVm *self, const char *wanted)
+vsphere_vm_find_snapshot_id (const VsphereVm *self, const char *ref)
 {
-  const char *ref = self->snapshot_refs;
+  const char *at = self->snapshot_refs;
 
-  for (gsize i = 0; i < self->record->numSnapshots;
-       i++, ref += strlen (ref) + 1)
-    if (g_str_equal (ref, wanted))
+  for (gsize i = 0; i < self->record->numSnapshots; i++, at += strlen (at) + 1)
+    if (g_str_equal (at, ref))
       return self->record->snapshots[i].id;
   return 0;
 }

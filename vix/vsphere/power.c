@@ -172,7 +172,8 @@ vsphere_delete_vm (VsphereHost *host, const char *id, gboolean disk_files,
   }
   if (!vsphere_change_run (host, id, &call, op, NULL, &failure)
       /* Its answer was lost, and it is gone: what more could one want? */
-      && !soap_error_is_fault (failure, "ManagedObjectNotFound")) {
+      && !(call.looked_up
+           && soap_error_is_fault (failure, "ManagedObjectNotFound"))) {
     g_propagate_error (error, g_steal_pointer (&failure));
     return FALSE;
   }

@@ -35,6 +35,12 @@ soap_arena_new (gsize max_bytes)
   return self;
 }
 
+void
+soap_arena_set_limit (SoapArena *self, gsize max_bytes)
+{
+  self->max_bytes = max_bytes;
+}
+
 static void
 free_blocks (Block *block)
 {
@@ -89,14 +95,14 @@ soap_arena_alloc (SoapArena *self, gsize size)
   gsize padded;
   char *p;
 
-  if (size > self->max_bytes - self->used)
+  if (self->used > self->max_bytes || size > self->max_bytes - self->used)
     return NULL;
   padded = (size + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
   if (self->blocks == NULL || padded > self->blocks->size - self->blocks->used)
     add_block (self, padded);
   p = (char *)self->blocks + HEADER_BYTES + self->blocks->used;
   self->blocks->used += padded;
-  self->used = MIN (self->used + padded, self->max_bytes);
+  self->used += padded;
   memset (p, 0, size);
   return p;
 }

@@ -17,6 +17,9 @@ SoapArena *soap_arena_new (gsize max_bytes);
 void soap_arena_free (SoapArena *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (SoapArena, soap_arena_free)
 
+/* Changes the limit; what is used already stays. */
+void soap_arena_set_limit (SoapArena *self, gsize max_bytes);
+
 /* Gives everything back, keeps one block for the next use. */
 void soap_arena_reset (SoapArena *self);
 

@@ -94,20 +94,26 @@ static void G_GNUC_PRINTF (3, 4)
   xmlStopParser (self->parser);
 }
 
-/* The arena is full: of a record something is missing from now on, a tree
- * that is too big is refused. */
+/* Something of what is open is left out. */
 static void
-overflow (SoapDecoder *self)
+mark_cut (SoapDecoder *self)
 {
   guint i;
 
-  if (self->record_depth == 0) {
+  if (self->record_depth == 0)
     fail (self, SOAP_ERROR_TOO_BIG, "the answer is too big");
-    return;
-  }
   for (i = self->base; i < MIN (self->depth, MAX_OPEN); i++)
     if (self->open[i].node != NULL)
       self->open[i].node->cut = TRUE;
+}
+
+/* The arena is full: a tree is refused, a record ends here. */
+static void
+overflow (SoapDecoder *self)
+{
+  mark_cut (self);
+  if (self->record_depth > 0)
+    soap_arena_set_limit (self->record_arena, 0);
 }
 
 /* ---- elements ---- */
@@ -231,7 +237,7 @@ open_node (SoapDecoder *self, const char *name, int n_attributes,
   Open *open;
 
   if (index >= SOAP_MAX_DEPTH) {
-    overflow (self);
+    mark_cut (self);
     /* The parser remembers every open element: no record is that deep. */
     if (index >= 16 * SOAP_MAX_DEPTH)
       fail (self, SOAP_ERROR_TOO_BIG, "the answer is nested too deeply");
@@ -284,6 +290,8 @@ end_record (SoapDecoder *self, SoapNode *record)
 
   self->record_depth = 0;
   self->base = self->plain ? 0 : ENVELOPE_DEPTH - 1;
+  soap_arena_set_limit (self->record_arena,
+                        SOAP_MAX_RECORD_BYTES + SOAP_MAX_DECODED_BYTES);
   if (record != NULL
       && !self->func (record, self->record_arena, self->data, &local)) {
     if (self->error == NULL)
@@ -291,6 +299,7 @@ end_record (SoapDecoder *self, SoapNode *record)
     xmlStopParser (self->parser);
   }
   soap_arena_reset (self->record_arena);
+  soap_arena_set_limit (self->record_arena, SOAP_MAX_RECORD_BYTES);
 }
 
 /* An element without elements has text. */

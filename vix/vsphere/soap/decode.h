@@ -28,6 +28,8 @@ G_BEGIN_DECLS
 /* Beyond this a record is cut (SoapNode.cut). A snapshot takes about 1.5 KB of
  * it, and no product takes more than 496 of them in a VM. */
 #define SOAP_MAX_RECORD_BYTES ((gsize)64 << 20)
+/* What may be decoded from a record beside it. */
+#define SOAP_MAX_DECODED_BYTES ((gsize)32 << 20)
 /* Elements within elements. A snapshot chain of 496, the most any product
  * takes, is about 510 deep. */
 #define SOAP_MAX_DEPTH 1024
