@@ -8,6 +8,9 @@
 /* Offsets: "." is 1, ".." 2, the rows of the table from 3, slots above. */
 enum { FIRST_ROW = 3, FIRST_SLOT = 32 };
 
+/* How many names are fetched from the tree at a time. */
+#define CHUNK 64
+
 static gboolean
 add (FsList *list, const char *name, const struct fuse_entry_param *entry,
      guint64 offset)
@@ -60,6 +63,30 @@ fs_list_add (FsMount *mount, FsList *list, const char *name, FsNodeId id,
              guint32 slot)
 {
   return add_child (mount, list, name, id, FIRST_SLOT + (guint64)slot);
+}
+
+gboolean
+fs_list_add_slots (FsMount *mount, FsList *list, const FsNode *dir,
+                   guint32 after, FsFetch fetch)
+{
+  FsChild children[CHUNK];
+  gboolean room = TRUE;
+  guint count;
+  guint i;
+
+  do {
+    count = fetch (mount, dir, after, children, CHUNK);
+    for (i = 0; i < count; i++) {
+      FsNodeId id = children[i].id;
+      /* Of a snapshot its own, not its VM's. */
+      guint32 slot = id.snapshot != 0 ? id.snapshot : id.slot;
+
+      room = room && fs_list_add (mount, list, children[i].name, id, slot);
+      g_free (children[i].name);
+      after = slot + 1;
+    }
+  } while (room && count == CHUNK);
+  return room;
 }
 
 static gboolean

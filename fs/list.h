@@ -28,4 +28,13 @@ int fs_list_fill (FsMount *mount, const FsNode *dir, guint64 offset,
 gboolean fs_list_add (FsMount *mount, FsList *list, const char *name,
                       FsNodeId id, guint32 slot);
 
+/* Fetches up to @max children of @dir with slot @after and up, in slot order;
+ * returns how many. Their names are the caller's. */
+typedef guint (*FsFetch) (FsMount *mount, const FsNode *dir, guint32 after,
+                          FsChild *children, guint max);
+
+/* Adds the children from slot @after on; %FALSE if not all of them fit. */
+gboolean fs_list_add_slots (FsMount *mount, FsList *list, const FsNode *dir,
+                            guint32 after, FsFetch fetch);
+
 G_END_DECLS

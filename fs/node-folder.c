@@ -4,9 +4,6 @@
 #include "entries.h"
 #include "list.h"
 
-/* How many names are fetched from the tree at a time. */
-#define CHUNK 64
-
 gboolean
 fs_folder_is_root (FsMount *mount, const FsNode *dir)
 {
@@ -21,26 +18,15 @@ fs_folder_find (FsMount *mount, const FsNode *dir, const char *name,
                                                                       : ENOENT;
 }
 
+static guint
+fetch (FsMount *mount, const FsNode *dir, guint32 after, FsChild *children,
+       guint max)
+{
+  return fs_tree_list_folder (mount->tree, dir->id.slot, after, children, max);
+}
+
 gboolean
 fs_folder_list (FsMount *mount, const FsNode *dir, guint32 after, FsList *list)
 {
-  FsChild children[CHUNK];
-  gboolean room = TRUE;
-  guint count;
-  guint i;
-
-  do {
-    count
-      = fs_tree_list_folder (mount->tree, dir->id.slot, after, children, CHUNK);
-    for (i = 0; i < count; i++) {
-      guint32 slot = children[i].id.slot;
-
-      room
-        = room
-          && fs_list_add (mount, list, children[i].name, children[i].id, slot);
-      g_free (children[i].name);
-      after = slot + 1;
-    }
-  } while (room && count == CHUNK);
-  return room;
+  return fs_list_add_slots (mount, list, dir, after, fetch);
 }

@@ -14,8 +14,6 @@
 #include "list.h"
 #include "name.h"
 
-#define CHUNK 64
-
 /* ---- what is there ---- */
 
 gboolean
@@ -57,29 +55,19 @@ fs_snapshots_find (FsMount *mount, const FsNode *dir, const char *name,
   return 0;
 }
 
+static guint
+fetch (FsMount *mount, const FsNode *dir, guint32 after, FsChild *children,
+       guint max)
+{
+  return fs_tree_list_snapshots (mount->tree, dir->id.slot, after,
+                                 dir->id.index, children, max);
+}
+
 gboolean
 fs_snapshots_list (FsMount *mount, const FsNode *dir, guint32 after,
                    FsList *list)
 {
-  FsChild children[CHUNK];
-  gboolean room = TRUE;
-  guint count;
-  guint i;
-
-  do {
-    count = fs_tree_list_snapshots (mount->tree, dir->id.slot, after,
-                                    dir->id.index, children, CHUNK);
-    for (i = 0; i < count; i++) {
-      guint32 slot = children[i].id.snapshot;
-
-      room
-        = room
-          && fs_list_add (mount, list, children[i].name, children[i].id, slot);
-      g_free (children[i].name);
-      after = slot + 1;
-    }
-  } while (room && count == CHUNK);
-  return room;
+  return fs_list_add_slots (mount, list, dir, after, fetch);
 }
 
 /* The node of what is shown as @name; errno. */
