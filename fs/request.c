@@ -55,12 +55,6 @@ fs_request_id (const FsRequest *self)
   return self->id;
 }
 
-fuse_req_t
-fs_request_fuse (const FsRequest *self)
-{
-  return self->req;
-}
-
 static void
 on_interrupt (fuse_req_t req, void *data)
 {

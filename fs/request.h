@@ -32,7 +32,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (FsRequest, fs_request_free)
 
 /* Different from that of every other request. */
 guint64 fs_request_id (const FsRequest *self);
-fuse_req_t fs_request_fuse (const FsRequest *self);
 
 /**
  * fs_request_watch_interrupt:

@@ -357,12 +357,6 @@ ws_graph_load (WsChange *change, GHashTable *gone, GError **error)
 }
 
 gboolean
-ws_link_is_frozen_by (const WsLink *self, gint64 uid)
-{
-  return g_hash_table_contains (self->frozen_by, &uid);
-}
-
-gboolean
 ws_link_check_parent (const WsLink *self, GError **error)
 {
   const WsLink *parent = self->parent;

@@ -55,8 +55,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (WsGraph, ws_graph_free)
 WsLink *ws_graph_find (WsGraph *self, WsChange *change, const char *file_name,
                        GError **error);
 
-gboolean ws_link_is_frozen_by (const WsLink *self, gint64 uid);
-
 /* Errors name both files: %VIX_E_DISK_CID_MISMATCH,
  * %VIX_E_DISK_CAPACITY_MISMATCH, %VIX_E_DISK_OPENPARENT, or what is wrong
  * with one of them. For links of the VM's directory with a parent. */

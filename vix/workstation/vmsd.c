@@ -135,12 +135,6 @@ ws_vmsd_list_subtree (const WsVmsd *self, gint64 uid)
 }
 
 gboolean
-ws_vmsd_needs_consolidate (const WsVmsd *self)
-{
-  return self->model.needs_consolidate;
-}
-
-gboolean
 ws_vmsd_is_linked_clone (const WsVmsd *self)
 {
   return self->model.linked_clone;

@@ -74,8 +74,6 @@ GArray *ws_vmsd_list_children (const WsVmsd *self, gint64 uid);
 /* @uid and all below it, parents before children. */
 GArray *ws_vmsd_list_subtree (const WsVmsd *self, gint64 uid);
 
-/* snapshot.needConsolidate: a merge of the vendor's is pending. */
-gboolean ws_vmsd_needs_consolidate (const WsVmsd *self);
 /* cloneOf0 or numSentinels: the base disk belongs to another VM. */
 gboolean ws_vmsd_is_linked_clone (const WsVmsd *self);
 /* cloneOf0 as written: the .vmx this one was cloned from. (nullable) */
