@@ -51,7 +51,8 @@ typedef struct {
   char *process;
   guint64 ticket;
   gboolean ours;
-  gboolean dead; /* same machine, process gone */
+  gboolean here; /* written on this machine */
+  gboolean dead; /* here, and its process is gone */
 } Member;
 
 static void
@@ -217,12 +218,10 @@ parse_member (const char *text, Member *m)
 }
 
 static gboolean
-is_dead (const Member *m)
+has_ended (const Member *m)
 {
   gint64 start;
 
-  if (!is_own_machine (m->machine))
-    return FALSE;
   if (kill ((pid_t)m->pid, 0) != 0 && errno == ESRCH)
     return TRUE;
   start = process_start (m->pid, NULL);
@@ -248,8 +247,10 @@ read_member (int lck_fd, const char *name)
     return g_steal_pointer (&m);
   text[MEMBER_BYTES] = '\0';
   m->readable = parse_member (text, m);
-  if (m->readable)
-    m->dead = is_dead (m);
+  if (m->readable) {
+    m->here = is_own_machine (m->machine);
+    m->dead = m->here && has_ended (m);
+  }
   return g_steal_pointer (&m);
 }
 
@@ -327,7 +328,7 @@ member_state (const Member *m)
   if (m->dead)
     return WS_LOCK_STALE;
   /* A living process of ours on another machine is another host's. */
-  return m->ours && is_own_machine (m->machine) ? WS_LOCK_KIN : WS_LOCK_HELD;
+  return m->ours && m->here ? WS_LOCK_KIN : WS_LOCK_HELD;
 }
 
 void
