@@ -28,19 +28,9 @@ outside () {
 scratch=$MOUNT_HELPER_SCRATCH
 mnt=$scratch/mnt
 vms="$scratch/my vms"
-number=0
 
-report () { # NAME COMMAND...
-  local name=$1 out
-  shift
-  number=$((number + 1))
-  if out=$("$@" 2>&1); then
-    printf 'ok %d - %s\n' "$number" "$name"
-  else
-    printf 'not ok %d - %s\n' "$number" "$name"
-    sed 's/^/# /' <<<"$out"
-  fi
-}
+# shellcheck source=tests/tap.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../tap.sh"
 
 hide_with () { # DIRECTORY NAME PROGRAM
   mount -t tmpfs tmpfs "$1" && ln -s "$3" "$1/$2"

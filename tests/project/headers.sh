@@ -8,19 +8,9 @@ shift
 cc=("$@")
 public=$root/vix/include
 strict=(-fsyntax-only -Wall -Wextra -Werror -pedantic-errors -Wno-long-long)
-number=0
 
-report () { # NAME COMMAND...
-  local name=$1 out
-  shift
-  number=$((number + 1))
-  if out=$("$@" 2>&1); then
-    printf 'ok %d - %s\n' "$number" "$name"
-  else
-    printf 'not ok %d - %s\n' "$number" "$name"
-    head -n 20 <<<"$out" | sed 's/^/# /'
-  fi
-}
+# shellcheck source=tests/tap.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../tap.sh"
 
 client () { # HEADER LANGUAGE STANDARD COMPILER...
   local header=$1 language=$2 standard=$3

@@ -8,19 +8,9 @@ shift 3
 cc=("$@")
 dest=$(mktemp -d)
 trap 'rm -rf --one-file-system "$dest"' EXIT
-number=0
 
-report () { # NAME COMMAND...
-  local name=$1 out
-  shift
-  number=$((number + 1))
-  if out=$("$@" 2>&1); then
-    printf 'ok %d - %s\n' "$number" "$name"
-  else
-    printf 'not ok %d - %s\n' "$number" "$name"
-    tail -n 20 <<<"$out" | sed 's/^/# /'
-  fi
-}
+# shellcheck source=tests/tap.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../tap.sh"
 
 has () { # PATTERN...
   local pattern

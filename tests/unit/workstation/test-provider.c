@@ -362,9 +362,9 @@ test_files (void)
   g_autofree char *expected = NULL;
 
   fixture_write (dir, "src/a/a.vmx",
-                 "displayName = \"a\"\nworkingDir = \"../work\"\n");
-  fixture_write (dir, "src/work/w.log", "12");
-  fixture_write (dir, "src/work/a.vmx", "not this one");
+                 "displayName = \"a\"\nworkingDir = \"../wdir\"\n");
+  fixture_write (dir, "src/wdir/w.log", "12");
+  fixture_write (dir, "src/wdir/a.vmx", "not this one");
   fixture_write (dir, "src/a/a.vmsd",
                  "snapshot.numSnapshots = \"2\"\nsnapshot0.uid = \"1\"\n"
                  "snapshot0.filename = \"a-Snapshot1.vmsn\"\n"
