@@ -9,18 +9,20 @@
 seconds=${VIXFS_SHELLS_SECONDS:-20}
 shells=100 n_vms=20
 
-# One shell: its own names, and names that five shells fight over.
+# One shell: its own names, and names that five shells fight over. What it is
+# told goes to a file of its own: programs write a message in several pieces.
 one_shell () { # NUMBER
   local s=$mnt/vm$(($1 % n_vms))/snapshots i=0 end=$((SECONDS + seconds)) name
+  local errors=$scratch/errors.$1
   while ((SECONDS < end)); do
     i=$((i + 1))
     name=own-$1
     ((RANDOM % 3)) || name=shared-$((RANDOM % 2))
-    if mkdir "$s/$name" 2>>"$scratch/errors"; then
+    if mkdir "$s/$name" 2>>"$errors"; then
       [[ -d $s/$name/files || $name != own-* ]] \
         || echo "made but not there: $s/$name" >>"$scratch/broken"
       ((RANDOM % 4)) || ls -l "$s" >/dev/null 2>&1
-      rmdir "$s/$name" 2>>"$scratch/errors" || [[ $name != own-* ]] \
+      rmdir "$s/$name" 2>>"$errors" || [[ $name != own-* ]] \
         || echo "not removed: $s/$name" >>"$scratch/broken"
     elif [[ $name == own-* ]]; then
       echo "not made: $s/$name" >>"$scratch/broken"
@@ -37,13 +39,14 @@ handles () { awk '/^vixfs_handles / { print $2 }' "$mnt/.vixfs/stats"; }
 
 all_at_once () {
   local i pids=()
-  : >"$scratch/errors"
+  rm -f "$scratch"/errors.*
   : >"$scratch/broken"
   for ((i = 0; i < shells; i++)); do
     one_shell "$i" &
     pids+=($!)
   done
   wait "${pids[@]}"
+  cat "$scratch"/errors.* >"$scratch/errors"
   [[ $(wc -l <"$scratch/rounds") == "$shells" ]] || return 1
   awk '{ n += $1 } END { print "# " n " rounds" }' "$scratch/rounds"
   [[ ! -s $scratch/broken ]] || { sort "$scratch/broken" | uniq -c | head; return 1; }
