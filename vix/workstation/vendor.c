@@ -107,12 +107,13 @@ static const struct {
 /*
  * The library has its own functions under the names that this process has
  * too, so it must bind to itself first. The sanitizers' runtimes refuse
- * RTLD_DEEPBIND.
+ * RTLD_DEEPBIND. What was loaded stays: a library that has begun threads, or
+ * keeps something per thread, cannot be unmapped safely.
  */
 static void *
 load (const char *path)
 {
-  int flags = RTLD_NOW | RTLD_LOCAL;
+  int flags = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE;
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #if defined(__has_feature)
