@@ -236,7 +236,9 @@ func (c *collector) position(w *world, version string) (m *mark, all bool, f *fa
 		return nil, false, invalid
 	}
 	if len(m.rest) > 0 {
-		m.used = true
+		taken := *m
+		m.used, m.rest = true, nil // ten thousand lines that nobody asks for again
+		return &taken, false, nil
 	}
 	return m, false, nil
 }
