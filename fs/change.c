@@ -52,6 +52,7 @@ fs_change_new (FsMount *mount, const FsChangeOps *ops, const FsNode *node,
   g_atomic_ref_count_init (&self->references);
   self->ops = ops;
   self->mount = mount;
+  self->host = fs_mount_host (mount, node);
   self->slot = node->id.slot;
   self->alias = node->id.index;
   self->vm_id = g_strdup (node->vm->id);
@@ -355,7 +356,7 @@ start_job (FsChange *self)
   g_autoptr (FsChange) mine G_GNUC_UNUSED = fs_change_ref (self);
   VixHandle vm = VIX_INVALID_HANDLE;
   VixHandle snapshot = VIX_INVALID_HANDLE;
-  VixError error = VixExt_GetVM (self->mount->host, self->vm_id, &vm);
+  VixError error = VixExt_GetVM (fs_host_handle (self->host), self->vm_id, &vm);
 
   if (VIX_SUCCEEDED (error) && self->snapshot != 0)
     error = VixExt_GetSnapshot (vm, self->snapshot, &snapshot);

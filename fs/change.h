@@ -15,9 +15,9 @@
 
 #include <glib.h>
 
+#include "host.h"
 #include "request.h"
 #include "tree.h"
-#include "vix.h"
 
 G_BEGIN_DECLS
 
@@ -50,6 +50,7 @@ struct FsChange {
   gatomicrefcount references;
   const FsChangeOps *ops;
   FsMount *mount;
+  FsHost *host;
   guint64 id;
   guint32 slot;      /* of the VM */
   guint32 alias;     /* of "snapshots" or "current" through which it came */

@@ -5,24 +5,23 @@
 #include <string.h>
 
 #include "errno-map.h"
+#include "mount.h"
 
 struct FsFiles {
   GMutex lock; /* level 2: all below but what is const */
   GQueue kept; /* (FsListing), the one used last first */
 
-  VixHandle host; /* const */
-  FsTree *tree;   /* const */
+  FsMount *mount; /* const */
 };
 
 FsFiles *
-fs_files_new (VixHandle host, FsTree *tree)
+fs_files_new (FsMount *mount)
 {
   FsFiles *self = g_new0 (FsFiles, 1);
 
   g_mutex_init (&self->lock);
   g_queue_init (&self->kept);
-  self->host = host;
-  self->tree = tree;
+  self->mount = mount;
   return self;
 }
 
@@ -230,8 +229,9 @@ list_files (FsFiles *self, const FsNode *node, gint64 snapshot,
             VixExtFile **ret_files, gsize *ret_count)
 {
   char *message = NULL;
-  VixError error = VixExt_ListFiles (self->host, node->vm->id, snapshot,
-                                     ret_files, ret_count, &message);
+  VixError error
+    = VixExt_ListFiles (fs_host_handle (fs_mount_host (self->mount, node)),
+                        node->vm->id, snapshot, ret_files, ret_count, &message);
 
   if (VIX_FAILED (error)) {
     g_autofree char *text = g_strescape (message != NULL ? message : "", NULL);
@@ -276,7 +276,7 @@ make_listing (FsFiles *self, const FsNode *node)
 
   if (VIX_FAILED (error))
     listing->error = fs_errno_from_vix (error);
-  else if (!add_files (listing, self->tree, files, count))
+  else if (!add_files (listing, self->mount->tree, files, count))
     listing->error = ESTALE;
   else
     add_all_owned (self, listing, node);

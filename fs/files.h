@@ -3,16 +3,16 @@
  * files.h - what the files/ directories hold: listings of the VMs looked at
  * last.
  *
- * A listing is made by asking the library, which may read a local disk. A
- * walk over thousands of VMs keeps only the last %FS_FILES_KEPT. Any thread.
- * Lock level 2; nothing is called while it is held.
+ * A listing is made by asking the library, which may read a local disk; of a
+ * host on the network it knows it by heart. A walk over thousands of VMs keeps
+ * only the last %FS_FILES_KEPT. Any thread. Lock level 2; nothing is called
+ * while it is held.
  */
 #pragma once
 
 #include <glib.h>
 
 #include "tree.h"
-#include "vix.h"
 
 G_BEGIN_DECLS
 
@@ -46,12 +46,14 @@ typedef struct {
   guint index;
 } FsOwned;
 
+typedef struct FsMount FsMount;
 typedef struct FsFiles FsFiles;
 
-FsFiles *fs_files_new (VixHandle host, FsTree *tree);
+FsFiles *fs_files_new (FsMount *mount);
 void fs_files_free (FsFiles *self);
 
-/* (transfer full): the files of @node's VM. May block on a local disk. */
+/* (transfer full): the files of @node's VM. May block on a local disk, not on
+ * a host of the network. */
 FsListing *fs_files_get (FsFiles *self, const FsNode *node);
 void fs_listing_unref (FsListing *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FsListing, fs_listing_unref)

@@ -15,6 +15,8 @@ G_BEGIN_DECLS
 typedef struct {
   guint32 slot;
   guint32 parent;
+  guint host;     /* number of the host that it is of, or FS_NO_HOST */
+  gboolean stays; /* also when nothing is in it */
   char *name;     /* shown */
   char *raw_name; /* as the host has it */
   guint64 identity;

@@ -9,19 +9,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
-#include <limits.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <unistd.h>
 
+#include "credentials.h"
 #include "mount.h"
 #include "options.h"
 #include "serve.h"
+#include "source.h"
 
 static void
 complain (const char *text)
@@ -37,32 +39,6 @@ fail (GError **error, const char *path, const char *text)
 }
 
 /* ---- where from, where to ---- */
-
-/* The absolute path of the directory @path. */
-static char *
-resolve_directory (const char *path, struct stat *ret_status, GError **error)
-{
-  g_autofree char *resolved = NULL;
-  char *real = realpath (path, NULL);
-
-  if (real == NULL || stat (real, ret_status) != 0) {
-    if (errno == ENOTCONN)
-      fail (error, path,
-            "a mount is here whose program has died; end it with "
-            "fusermount3 -u");
-    else
-      fail (error, path, g_strerror (errno));
-    free (real);
-    return NULL;
-  }
-  resolved = g_strdup (real);
-  free (real);
-  if (!S_ISDIR (ret_status->st_mode)) {
-    fail (error, path, "not a directory");
-    return NULL;
-  }
-  return g_steal_pointer (&resolved);
-}
 
 /* Whether @path is the directory @status or somewhere below it. */
 static gboolean
@@ -93,30 +69,52 @@ is_empty (const char *path)
   return dir == NULL || g_dir_read_name (dir) == NULL;
 }
 
+/* What is to be mounted, and where. */
 typedef struct {
-  char *source;
+  GPtrArray *sources;     /* (FsSource) */
+  GPtrArray *credentials; /* (FsCredentials) of each; NULL for directories */
+  char *label;
   char *mountpoint;
-} Places;
+} Plan;
 
 static gboolean
-find_places (const FsOptions *options, Places *places, GError **error)
+check_place (const FsOptions *options, const Plan *plan, const FsSource *source,
+             GError **error)
 {
   struct stat from;
   struct stat to;
 
-  places->source = resolve_directory (options->source, &from, error);
-  if (places->source == NULL)
-    return FALSE;
-  places->mountpoint = resolve_directory (options->mountpoint, &to, error);
-  if (places->mountpoint == NULL)
-    return FALSE;
-  if (is_inside (places->mountpoint, &from))
+  if (!source->is_local)
+    return TRUE;
+  if (stat (source->path, &from) != 0)
+    return fail (error, source->text, g_strerror (errno));
+  if (stat (plan->mountpoint, &to) != 0)
+    return fail (error, options->mountpoint, g_strerror (errno));
+  if (is_inside (plan->mountpoint, &from))
     return fail (error, options->mountpoint,
                  "the mount point is inside the source; choose one outside");
-  if (is_inside (places->source, &to))
+  if (is_inside (source->path, &to))
     return fail (error, options->mountpoint,
                  "a mount here would hide the source; choose another place");
-  if (!options->nonempty && !is_empty (places->mountpoint))
+  return TRUE;
+}
+
+static gboolean
+find_places (const FsOptions *options, Plan *plan, GError **error)
+{
+  guint i;
+
+  plan->sources = fs_sources_find (options, &plan->label, error);
+  if (plan->sources == NULL)
+    return FALSE;
+  plan->mountpoint = fs_source_resolve (options->mountpoint, error);
+  if (plan->mountpoint == NULL)
+    return FALSE;
+  for (i = 0; i < plan->sources->len; i++) {
+    if (!check_place (options, plan, plan->sources->pdata[i], error))
+      return FALSE;
+  }
+  if (!options->nonempty && !is_empty (plan->mountpoint))
     return fail (error, options->mountpoint,
                  "the directory is not empty; \"-o nonempty\" mounts over it");
   if (access ("/dev/fuse", F_OK) != 0)
@@ -125,11 +123,43 @@ find_places (const FsOptions *options, Places *places, GError **error)
   return TRUE;
 }
 
-static void
-places_clear (Places *places)
+/* Asks for passwords, where that is how they come, while there is a terminal.
+ * What holds one is not to be in a core file, or read by a debugger. */
+static gboolean
+find_credentials (Plan *plan, GError **error)
 {
-  g_free (places->source);
-  g_free (places->mountpoint);
+  guint i;
+
+  plan->credentials = g_ptr_array_new ();
+  for (i = 0; i < plan->sources->len; i++) {
+    const FsSource *source = plan->sources->pdata[i];
+    FsCredentials *credentials = NULL;
+
+    if (!source->is_local) {
+      if (prctl (PR_SET_DUMPABLE, 0) != 0)
+        return fail (error, "prctl", g_strerror (errno));
+      credentials
+        = fs_credentials_find (source, plan->sources->len == 1, error);
+      if (credentials == NULL)
+        return FALSE;
+    }
+    g_ptr_array_add (plan->credentials, credentials);
+  }
+  fs_credentials_forget_environment ();
+  return TRUE;
+}
+
+static void
+plan_clear (Plan *plan)
+{
+  guint i;
+
+  g_clear_pointer (&plan->sources, g_ptr_array_unref);
+  for (i = 0; plan->credentials != NULL && i < plan->credentials->len; i++)
+    fs_credentials_free (plan->credentials->pdata[i]);
+  g_clear_pointer (&plan->credentials, g_ptr_array_unref);
+  g_free (plan->label);
+  g_free (plan->mountpoint);
 }
 
 /* ---- background ---- */
@@ -177,7 +207,6 @@ go_to_background (void)
     await_child (ends[0], child);
   }
   close (ends[0]);
-  setsid ();
   return ends[1];
 }
 
@@ -190,6 +219,8 @@ on_ready (gpointer data)
 
   if (*word_fd < 0)
     return;
+  /* Until now Ctrl-C was meant for it as well. */
+  setsid ();
   openlog ("vixfs", LOG_PID, LOG_DAEMON);
   g_log_set_writer_func (log_to_syslog, NULL, NULL);
   null_fd = open ("/dev/null", O_RDWR | O_CLOEXEC);
@@ -209,13 +240,21 @@ on_ready (gpointer data)
 /* ---- all of it ---- */
 
 static gboolean
-mount_and_serve (const FsOptions *options, const Places *places, int word_fd,
+mount_and_serve (const FsOptions *options, Plan *plan, int word_fd,
                  GError **error)
 {
-  FsMount *mount = fs_mount_open (options, places->source, error);
+  FsMount *mount = fs_mount_new (options, plan->label);
+  guint i;
 
-  return mount != NULL
-         && fs_serve (mount, places->mountpoint, on_ready, &word_fd, error);
+  for (i = 0; i < plan->sources->len; i++)
+    fs_mount_add_host (mount, plan->sources->pdata[i],
+                       g_steal_pointer (&plan->credentials->pdata[i]));
+  if (!fs_mount_open (mount, error)) {
+    fs_notify_stop (mount->notify);
+    fs_mount_close (mount);
+    return FALSE;
+  }
+  return fs_serve (mount, plan->mountpoint, on_ready, &word_fd, error);
 }
 
 int
@@ -223,7 +262,7 @@ main (int argc, char **argv)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (FsOptions) options = fs_options_parse (argc, argv, &error);
-  Places places = { NULL, NULL };
+  Plan plan = { NULL, NULL, NULL, NULL };
   int word_fd = -1;
   gboolean done;
 
@@ -241,14 +280,15 @@ main (int argc, char **argv)
   }
   if (options->debug)
     g_log_set_debug_enabled (TRUE);
-  done = find_places (options, &places, &error);
+  done
+    = find_places (options, &plan, &error) && find_credentials (&plan, &error);
   if (done) {
     if (!options->foreground)
       word_fd = go_to_background ();
-    done = mount_and_serve (options, &places, word_fd, &error);
+    done = mount_and_serve (options, &plan, word_fd, &error);
   }
   if (!done)
     complain (error->message);
-  places_clear (&places);
+  plan_clear (&plan);
   return done ? EXIT_SUCCESS : EXIT_FAILURE;
 }

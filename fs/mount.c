@@ -1,111 +1,72 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "mount.h"
 
-#include "vix-ext.h"
-#include "watch.h"
-
-/* The host's handle of a connection; 0 with @error. */
-static VixHandle
-connect_host (const FsOptions *options, const char *source, GError **error)
-{
-  VixExtConnectParams params = {
-    .size = sizeof params,
-    .hostType = VIX_SERVICEPROVIDER_VMWARE_WORKSTATION,
-    .hostName = source,
-    .options = options->read_only ? VIXEXT_HOSTOPTION_READ_ONLY : 0,
-    .vendorLibrary = options->vendor,
-  };
-  VixHandle job = VixExt_Connect (&params, NULL, NULL);
-  VixHandle host = VIX_INVALID_HANDLE;
-  VixError code = VixJob_Wait (job, VIX_PROPERTY_JOB_RESULT_HANDLE, &host,
-                               VIX_PROPERTY_NONE);
-
-  if (VIX_FAILED (code)) {
-    char *text = NULL;
-
-    if (VIX_FAILED (Vix_GetProperties (job,
-                                       VIX_PROPERTY_JOB_RESULT_EXTRA_ERROR_INFO,
-                                       &text, VIX_PROPERTY_NONE)))
-      text = NULL;
-    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "%s: %s", source,
-                 text != NULL && *text != '\0' ? text
-                                               : Vix_GetErrorText (code, NULL));
-    Vix_FreeBuffer (text);
-  }
-  Vix_ReleaseHandle (job);
-  return host;
-}
-
-void
-fs_mount_loaded (FsMount *self)
-{
-  g_mutex_lock (&self->loading_lock);
-  self->loaded = TRUE;
-  g_cond_broadcast (&self->loading_cond);
-  g_mutex_unlock (&self->loading_lock);
-}
-
-static gboolean
-load (FsMount *self, GError **error)
-{
-  VixError code = VixExt_Watch (self->host, fs_watch_event, self);
-
-  if (VIX_FAILED (code)) {
-    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "%s: %s",
-                 self->source, Vix_GetErrorText (code, NULL));
-    return FALSE;
-  }
-  g_mutex_lock (&self->loading_lock);
-  while (!self->loaded)
-    g_cond_wait (&self->loading_cond, &self->loading_lock);
-  g_mutex_unlock (&self->loading_lock);
-  return TRUE;
-}
-
 FsMount *
-fs_mount_open (const FsOptions *options, const char *source, GError **error)
+fs_mount_new (const FsOptions *options, const char *label)
 {
-  VixHandle host = connect_host (options, source, error);
-  FsMount *self;
+  FsMount *self = g_new0 (FsMount, 1);
 
-  if (host == VIX_INVALID_HANDLE)
-    return NULL;
-  self = g_new0 (FsMount, 1);
   self->options = options;
-  self->source = g_strdup (source);
-  self->host = host;
+  self->label = g_strdup (label);
   self->started = g_get_real_time () / G_USEC_PER_SEC;
-  g_mutex_init (&self->loading_lock);
-  g_cond_init (&self->loading_cond);
-  self->tree = fs_tree_new (source);
-  self->files = fs_files_new (host, self->tree);
+  self->hosts = g_ptr_array_new_with_free_func ((GDestroyNotify)fs_host_free);
+  self->tree = fs_tree_new ();
+  self->files = fs_files_new (self);
   self->changes = fs_changes_new (self);
   self->notify = fs_notify_new (&self->stats);
   self->events = fs_events_new (fs_mount_interrupted, self);
-  if (!load (self, error)) {
-    fs_notify_stop (self->notify);
-    fs_mount_close (self);
-    return NULL;
-  }
   return self;
+}
+
+void
+fs_mount_add_host (FsMount *self, const FsSource *source,
+                   FsCredentials *credentials)
+{
+  guint number = fs_tree_add_host (self->tree, source->name,
+                                   source->is_local ? source->path : "");
+
+  g_ptr_array_add (self->hosts,
+                   fs_host_new (self, number, source, credentials));
+}
+
+gboolean
+fs_mount_open (FsMount *self, GError **error)
+{
+  FsHost *first = self->hosts->pdata[0];
+  guint i;
+
+  if (*fs_host_source (first)->name == '\0')
+    return fs_host_open (first, error);
+  for (i = 0; i < self->hosts->len; i++)
+    fs_host_begin (self->hosts->pdata[i]);
+  for (i = 0; i < self->hosts->len; i++)
+    fs_host_wait_tried (self->hosts->pdata[i]);
+  return TRUE;
 }
 
 void
 fs_mount_close (FsMount *self)
 {
+  guint i;
+
   if (self == NULL)
     return;
-  VixHost_Disconnect (self->host);
-  Vix_ReleaseHandle (self->host);
+  for (i = 0; i < self->hosts->len; i++)
+    fs_host_close (self->hosts->pdata[i]);
+  g_ptr_array_unref (self->hosts);
   fs_events_free (self->events);
   fs_notify_free (self->notify);
   fs_changes_free (self->changes);
   fs_files_free (self->files);
   fs_tree_free (self->tree);
-  g_mutex_clear (&self->loading_lock);
-  g_cond_clear (&self->loading_cond);
-  g_free (self->source);
+  g_free (self->label);
   g_free (self);
+}
+
+FsHost *
+fs_mount_host (const FsMount *self, const FsNode *node)
+{
+  return node->host != FS_NO_HOST ? self->hosts->pdata[node->host] : NULL;
 }
 
 /* ---- interrupts ---- */

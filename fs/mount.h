@@ -2,7 +2,7 @@
 /*
  * mount.h - one mount: what its parts need to find each other.
  *
- * All fields are const from fs_mount_open() to fs_mount_close(); what they
+ * All fields are const from fs_mount_new() to fs_mount_close(); what they
  * point to guards itself.
  */
 #pragma once
@@ -12,6 +12,7 @@
 #include "change.h"
 #include "events.h"
 #include "files.h"
+#include "host.h"
 #include "notify.h"
 #include "options.h"
 #include "stats.h"
@@ -22,8 +23,8 @@ G_BEGIN_DECLS
 
 struct FsMount {
   const FsOptions *options;
-  char *source; /* absolute, without symbolic links */
-  VixHandle host;
+  char *label;      /* what it is of, for the kernel's table of mounts */
+  GPtrArray *hosts; /* (FsHost) by their number in the tree */
   FsTree *tree;
   FsFiles *files;
   FsChanges *changes;
@@ -31,29 +32,36 @@ struct FsMount {
   FsEvents *events;
   FsStats stats;
   gint64 started; /* seconds since 1970 */
-
-  GMutex loading_lock; /* leaf: the next, until fs_mount_open() returns */
-  GCond loading_cond;
-  gboolean loaded;
 };
+
+/* Starts no thread. All arguments outlive the mount. */
+FsMount *fs_mount_new (const FsOptions *options, const char *label);
+
+/**
+ * fs_mount_add_host:
+ * @source: outlives the mount
+ * @credentials: (transfer full) (nullable)
+ *
+ * All are added before fs_mount_open().
+ */
+void fs_mount_add_host (FsMount *self, const FsSource *source,
+                        FsCredentials *credentials);
 
 /**
  * fs_mount_open:
- * @options: outlives the mount
- * @source: an absolute path without symbolic links
  *
- * Connects to what is to be mounted and waits until all of it is known.
+ * Connects to what is to be mounted and waits until all of it is known. Of
+ * several hosts, those that cannot be reached now come later.
  *
- * Returns: (nullable): %NULL with a text for the user
+ * Returns: %FALSE with a text for the user
  */
-FsMount *fs_mount_open (const FsOptions *options, const char *source,
-                        GError **error);
+gboolean fs_mount_open (FsMount *self, GError **error);
+
+/* The host that @node is of; %NULL: none, or all. */
+FsHost *fs_mount_host (const FsMount *self, const FsNode *node);
 
 /* Changes have ended, and fs_notify_stop() was called. %NULL is ignored. */
 void fs_mount_close (FsMount *self);
-
-/* The first inventory is complete. */
-void fs_mount_loaded (FsMount *self);
 
 /* Has @request_id looked for among what waits, and its caller's wish met, by
  * the main thread: see fs_request_watch_interrupt(). @mount: FsMount */

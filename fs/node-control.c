@@ -10,25 +10,52 @@ fs_version_print (FsMount *mount, const FsNode *node, GString *out)
   return 0;
 }
 
+/* One field of a line: no tab, no line end. */
+static void
+append_field (GString *out, const char *text)
+{
+  gsize start = out->len;
+
+  g_string_append (out, *text != '\0' ? text : "-");
+  for (; start < out->len; start++) {
+    if ((guchar)out->str[start] < ' ')
+      out->str[start] = ' ';
+  }
+  g_string_append_c (out, '\t');
+}
+
+static void
+print_host (FsHost *host, GString *out)
+{
+  const FsSource *source = fs_host_source (host);
+  const char *name = *source->name != '\0' ? source->name
+                     : source->is_local    ? source->path
+                                           : source->text;
+  VixExtHostStatus status;
+  g_autofree char *since = NULL;
+  g_autofree char *state = NULL;
+
+  fs_host_get_status (host, &status);
+  since = fs_time_text (status.since);
+  if (status.state == VIXEXT_HOST_RECONNECTING)
+    state = g_strdup_printf ("reconnecting since %s: %s",
+                             since != NULL ? since : "-", status.problem);
+  append_field (out, name);
+  append_field (out, status.product);
+  append_field (out, status.apiVersion);
+  append_field (out, state != NULL ? state : "connected");
+  g_string_append_printf (
+    out, "%" G_GINT64_FORMAT " VMs\t%" G_GINT64_FORMAT " snapshots\n",
+    (gint64)status.numVMs, (gint64)status.numSnapshots);
+}
+
 int
 fs_hosts_print (FsMount *mount, const FsNode *node, GString *out)
 {
-  VixExtHostStatus status = { .size = sizeof status };
-  g_autofree char *since = NULL;
+  guint i;
 
-  if (VIX_FAILED (VixExt_GetHostStatus (mount->host, &status)))
-    return 0;
-  since = fs_time_text (status.since);
-  g_string_append_printf (out, "%s\t%s\t%s\t", mount->source, status.product,
-                          *status.apiVersion != '\0' ? status.apiVersion : "-");
-  if (status.state == VIXEXT_HOST_RECONNECTING)
-    g_string_append_printf (out, "reconnecting since %s: %s",
-                            since != NULL ? since : "-", status.problem);
-  else
-    g_string_append (out, "connected");
-  g_string_append_printf (
-    out, "\t%" G_GINT64_FORMAT " VMs\t%" G_GINT64_FORMAT " snapshots\n",
-    (gint64)status.numVMs, (gint64)status.numSnapshots);
+  for (i = 0; i < mount->hosts->len; i++)
+    print_host (mount->hosts->pdata[i], out);
   return 0;
 }
 
@@ -56,7 +83,9 @@ fs_events_open_node (FsMount *mount, const FsNode *node, FsOpen *open)
 int
 fs_stats_print_node (FsMount *mount, const FsNode *node, GString *out)
 {
-  VixExtHostStatus status = { .size = sizeof status };
+  gint64 vms = 0;
+  gint64 snapshots = 0;
+  guint i;
 
   fs_stats_print (&mount->stats, out);
   g_string_append_printf (out,
@@ -64,15 +93,20 @@ fs_stats_print_node (FsMount *mount, const FsNode *node, GString *out)
                           "# TYPE vixfs_handles gauge\n"
                           "vixfs_handles %" G_GSIZE_FORMAT "\n",
                           (gsize)VixExt_CountHandles ());
-  if (VIX_FAILED (VixExt_GetHostStatus (mount->host, &status)))
-    return 0;
+  for (i = 0; i < mount->hosts->len; i++) {
+    VixExtHostStatus status;
+
+    fs_host_get_status (mount->hosts->pdata[i], &status);
+    vms += status.numVMs;
+    snapshots += status.numSnapshots;
+  }
   g_string_append_printf (out,
-                          "# HELP vixfs_vms VMs of the host.\n"
+                          "# HELP vixfs_vms VMs of all hosts.\n"
                           "# TYPE vixfs_vms gauge\n"
                           "vixfs_vms %" G_GINT64_FORMAT "\n"
                           "# HELP vixfs_snapshots Snapshots of all VMs.\n"
                           "# TYPE vixfs_snapshots gauge\n"
                           "vixfs_snapshots %" G_GINT64_FORMAT "\n",
-                          (gint64)status.numVMs, (gint64)status.numSnapshots);
+                          vms, snapshots);
   return 0;
 }

@@ -96,8 +96,8 @@ fs_file_open (FsMount *mount, const FsNode *node, FsOpen *open)
 
   if (name == NULL)
     return ESTALE;
-  error = VixExt_OpenFile (mount->host, node->vm->id, 0, name, &open->reader,
-                           &message);
+  error = VixExt_OpenFile (fs_host_handle (fs_mount_host (mount, node)),
+                           node->vm->id, 0, name, &open->reader, &message);
   if (VIX_FAILED (error)) {
     g_autofree char *text = g_strescape (message != NULL ? message : "", NULL);
 

@@ -122,8 +122,9 @@ fs_config_print (FsMount *mount, const FsNode *node, GString *out)
   char *text = NULL;
   char *message = NULL;
   gsize len = 0;
-  VixError error = VixExt_GetConfig (mount->host, node->vm->id,
-                                     node->snapshot->id, &text, &len, &message);
+  VixError error = VixExt_GetConfig (
+    fs_host_handle (fs_mount_host (mount, node)), node->vm->id,
+    node->snapshot->id, &text, &len, &message);
 
   if (VIX_SUCCEEDED (error))
     g_string_append_len (out, text, (gssize)len);
@@ -132,10 +133,12 @@ fs_config_print (FsMount *mount, const FsNode *node, GString *out)
   return fs_errno_from_vix (error);
 }
 
+/* Its size is told with every stat, and those never wait for a host. */
 gboolean
 fs_config_is_present (FsMount *mount, const FsNode *dir)
 {
   g_autoptr (GString) text = g_string_new (NULL);
 
-  return fs_config_print (mount, dir, text) == 0;
+  return fs_host_source (fs_mount_host (mount, dir))->is_local
+         && fs_config_print (mount, dir, text) == 0;
 }

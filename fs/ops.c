@@ -272,12 +272,22 @@ op_statfs (fuse_req_t req, fuse_ino_t ino)
 {
   FsMount *mount = mount_of (req);
   g_autoptr (FsRequest) rq = request_new (req, FS_OP_STATFS, ino, NULL);
-  VixExtHostStatus status = { .size = sizeof status };
   struct statvfs answer = { .f_bsize = 4096, .f_frsize = 4096 };
+  g_auto (FsNode) node = { 0 };
+  guint i;
 
-  VixExt_GetHostStatus (mount->host, &status);
-  answer.f_blocks = (fsblkcnt_t)status.capacity / answer.f_frsize;
-  answer.f_bfree = (fsblkcnt_t)status.freeSpace / answer.f_frsize;
+  if (!resolve (mount, rq, ino, &node))
+    return;
+  /* Of the host; at the root of several, of all together. */
+  for (i = 0; i < mount->hosts->len; i++) {
+    VixExtHostStatus status;
+
+    if (node.host != FS_NO_HOST && node.host != i)
+      continue;
+    fs_host_get_status (mount->hosts->pdata[i], &status);
+    answer.f_blocks += (fsblkcnt_t)status.capacity / answer.f_frsize;
+    answer.f_bfree += (fsblkcnt_t)status.freeSpace / answer.f_frsize;
+  }
   answer.f_bavail = answer.f_bfree;
   answer.f_namemax = NAME_MAX;
   fs_request_reply_statfs (rq, &answer);

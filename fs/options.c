@@ -12,6 +12,8 @@ typedef enum {
   OPTION_SET,     /* a gboolean becomes TRUE */
   OPTION_CLEAR,   /* a gboolean becomes FALSE */
   OPTION_STRING,  /* NAME=TEXT */
+  OPTION_PATH,    /* NAME=FILE */
+  OPTION_SECONDS, /* NAME=NUMBER, from 1 to a day */
   OPTION_USER,    /* NAME=NUMBER or NAME=a user's name */
   OPTION_GROUP,   /* the same for a group */
   OPTION_MODE,    /* NAME=OCTAL, permission bits */
@@ -24,10 +26,25 @@ typedef enum {
 typedef struct {
   const char *name; /* "x-*": any that start with "x-" */
   OptionType type;
-  gsize offset; /* of the field in FsOptions */
+  gsize offset; /* of the field in FsOptions, or in FsHostOptions */
 } OptionRow;
 
 #define FIELD(f) offsetof (FsOptions, f)
+#define HOST_FIELD(f) offsetof (FsHostOptions, f)
+
+#define SECONDS_MAX 86400
+
+static const OptionRow host_rows[] = {
+  { "credentials", OPTION_PATH, HOST_FIELD (credentials) },
+  { "cacert", OPTION_PATH, HOST_FIELD (cacert) },
+  { "thumbprint", OPTION_STRING, HOST_FIELD (thumbprint) },
+  { "insecure", OPTION_SET, HOST_FIELD (insecure) },
+  { "connect_timeout", OPTION_SECONDS, HOST_FIELD (connect_timeout) },
+  { "answer_timeout", OPTION_SECONDS, HOST_FIELD (answer_timeout) },
+  { "stall_timeout", OPTION_SECONDS, HOST_FIELD (stall_timeout) },
+  { "settle_timeout", OPTION_SECONDS, HOST_FIELD (settle_timeout) },
+  { "vendor", OPTION_STRING, HOST_FIELD (vendor) },
+};
 
 static const OptionRow option_rows[] = {
   { "ro", OPTION_SET, FIELD (read_only) },
@@ -37,7 +54,6 @@ static const OptionRow option_rows[] = {
   { "uid", OPTION_USER, FIELD (uid) },
   { "gid", OPTION_GROUP, FIELD (gid) },
   { "umask", OPTION_MODE, FIELD (umask) },
-  { "vendor", OPTION_STRING, FIELD (vendor) },
 
   { "remount", OPTION_REMOUNT, 0 },
 
@@ -88,17 +104,17 @@ static const OptionRow option_rows[] = {
 };
 
 static const OptionRow *
-find_row (const char *name)
+find_row (const OptionRow *rows, gsize count, const char *name)
 {
   gsize i;
 
-  for (i = 0; i < G_N_ELEMENTS (option_rows); i++) {
-    const char *pattern = option_rows[i].name;
+  for (i = 0; i < count; i++) {
+    const char *pattern = rows[i].name;
 
     if (strcmp (pattern, name) == 0
         || (g_str_has_suffix (pattern, "*")
             && strncmp (pattern, name, strlen (pattern) - 1) == 0))
-      return &option_rows[i];
+      return &rows[i];
   }
   return NULL;
 }
@@ -153,10 +169,23 @@ parse_group (const char *value, gid_t *ret)
 }
 
 static gboolean
-apply_row (FsOptions *self, const OptionRow *row, const char *name,
-           const char *value, GError **error)
+set_string (char **field, const OptionRow *row, const char *value,
+            const char *dir, GError **error)
 {
-  gpointer field = (char *)self + row->offset;
+  if (value == NULL || *value == '\0')
+    return bad_value (error, row->name, value, "a value");
+  g_free (*field);
+  *field = row->type == OPTION_PATH ? g_canonicalize_filename (value, dir)
+                                    : g_strdup (value);
+  return TRUE;
+}
+
+/* @base: what the row's offset is in; @dir: what paths are relative to */
+static gboolean
+apply_row (gpointer base, const OptionRow *row, const char *name,
+           const char *value, const char *dir, GError **error)
+{
+  gpointer field = (char *)base + row->offset;
 
   switch (row->type) {
   case OPTION_SET:
@@ -166,11 +195,12 @@ apply_row (FsOptions *self, const OptionRow *row, const char *name,
     *(gboolean *)field = row->type == OPTION_SET;
     return TRUE;
   case OPTION_STRING:
-    if (value == NULL || *value == '\0')
-      return bad_value (error, name, value, "a value");
-    g_free (*(char **)field);
-    *(char **)field = g_strdup (value);
-    return TRUE;
+  case OPTION_PATH:
+    return set_string (field, row, value, dir, error);
+  case OPTION_SECONDS:
+    return (parse_number (value, 10, SECONDS_MAX, field)
+            && *(guint32 *)field > 0)
+           || bad_value (error, name, value, "a number of seconds up to a day");
   case OPTION_USER:
     return parse_user (value, field)
            || bad_value (error, name, value, "a user");
@@ -181,7 +211,7 @@ apply_row (FsOptions *self, const OptionRow *row, const char *name,
     return parse_number (value, 8, 0777, field)
            || bad_value (error, name, value, "an octal number up to 777");
   case OPTION_KERNEL:
-    g_ptr_array_add (self->kernel, g_strdup (name));
+    g_ptr_array_add (((FsOptions *)base)->kernel, g_strdup (name));
     return TRUE;
   case OPTION_REMOUNT:
     g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
@@ -194,19 +224,38 @@ apply_row (FsOptions *self, const OptionRow *row, const char *name,
   g_return_val_if_reached (FALSE);
 }
 
+gboolean
+fs_host_options_set (FsHostOptions *self, const char *name, const char *value,
+                     const char *dir, GError **error)
+{
+  const OptionRow *row = find_row (host_rows, G_N_ELEMENTS (host_rows), name);
+
+  if (row == NULL) {
+    gboolean secret = g_str_has_prefix (name, "pass");
+
+    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION,
+                 "unknown option \"%s\"%s", name,
+                 secret ? ": a password comes from a file that \"credentials\" "
+                          "names, from VIXFS_PASSWORD, or is asked for"
+                        : "");
+    return FALSE;
+  }
+  return apply_row (self, row, name, value, dir, error);
+}
+
 static gboolean
 apply_option (FsOptions *self, const char *option, GError **error)
 {
   g_autofree char *name = g_strndup (option, strcspn (option, "="));
+  g_autofree char *dir = g_get_current_dir ();
   const char *equals = strchr (option, '=');
-  const OptionRow *row = find_row (name);
+  const char *value = equals != NULL ? equals + 1 : NULL;
+  const OptionRow *row
+    = find_row (option_rows, G_N_ELEMENTS (option_rows), name);
 
-  if (row == NULL) {
-    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION,
-                 "unknown option \"%s\"", option);
-    return FALSE;
-  }
-  return apply_row (self, row, name, equals != NULL ? equals + 1 : NULL, error);
+  if (row == NULL)
+    return fs_host_options_set (&self->host, name, value, dir, error);
+  return apply_row (self, row, name, value, dir, error);
 }
 
 /* "a,b=c\,d": options separated by commas; a backslash takes the next
@@ -284,6 +333,26 @@ apply_flag (FsOptions *self, int flag, char **argv, GError **error)
   }
 }
 
+void
+fs_host_options_copy (FsHostOptions *to, const FsHostOptions *from)
+{
+  *to = *from;
+  to->credentials = g_strdup (from->credentials);
+  to->cacert = g_strdup (from->cacert);
+  to->thumbprint = g_strdup (from->thumbprint);
+  to->vendor = g_strdup (from->vendor);
+}
+
+void
+fs_host_options_clear (FsHostOptions *self)
+{
+  g_free (self->credentials);
+  g_free (self->cacert);
+  g_free (self->thumbprint);
+  g_free (self->vendor);
+  memset (self, 0, sizeof *self);
+}
+
 FsOptions *
 fs_options_parse (int argc, char **argv, GError **error)
 {
@@ -319,7 +388,7 @@ fs_options_free (FsOptions *self)
     return;
   g_free (self->source);
   g_free (self->mountpoint);
-  g_free (self->vendor);
+  fs_host_options_clear (&self->host);
   if (self->kernel != NULL)
     g_ptr_array_unref (self->kernel);
   g_free (self);
@@ -330,8 +399,12 @@ fs_options_help (void)
 {
   return "usage: vixfs SOURCE MOUNTPOINT [-o OPTION[,OPTION]...]\n"
          "\n"
-         "Shows the VMware virtual machines below the directory SOURCE as a\n"
-         "file system; mkdir VM/snapshots/NAME takes a snapshot.\n"
+         "Shows the VMware virtual machines of SOURCE as a file system; mkdir\n"
+         "VM/snapshots/NAME takes a snapshot. SOURCE is a directory that "
+         "holds\n"
+         "virtual machines, an ESXi host or vCenter "
+         "(https://[USER@]HOST[:PORT]\n"
+         "or HOST), or a file that names several of either (NAME.conf).\n"
          "\n"
          "  -f              stay in the foreground\n"
          "  -d              the same, and log every request\n"
@@ -343,9 +416,21 @@ fs_options_help (void)
          "  -o uid=USER     owner of the tree (default: you)\n"
          "  -o gid=GROUP    its group\n"
          "  -o umask=OCTAL  permissions that nobody gets (default: 077)\n"
+         "  -o nonempty     mount over a directory that is not empty\n"
+         "\n"
+         "Of ESXi and vCenter:\n"
+         "  -o credentials=FILE  user and password (vixfs(1) tells how); else\n"
+         "                  from the environment (VIXFS_PASSWORD) or asked "
+         "for\n"
+         "  -o cacert=FILE  authorities that certify the host\n"
+         "  -o thumbprint=HEX  the certificate that is the host's\n"
+         "  -o insecure     take any certificate\n"
+         "  -o connect_timeout=, answer_timeout=, stall_timeout=,\n"
+         "     settle_timeout=SECONDS  how long to wait for the host\n"
+         "\n"
+         "Of a directory:\n"
          "  -o vendor=PATH  VMware's own library to pass changes to;\n"
          "                  \"none\": never (default: where it is installed)\n"
-         "  -o nonempty     mount over a directory that is not empty\n"
          "\n"
          "Unmount with: fusermount3 -u MOUNTPOINT\n";
 }

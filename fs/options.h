@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * options.h - the command line: what a mount is asked to be.
+ * options.h - the command line: what a mount is asked to be. Options that are
+ * about a host are keys of a hosts file, too.
  */
 #pragma once
 
@@ -8,6 +9,34 @@
 #include <sys/types.h>
 
 G_BEGIN_DECLS
+
+/* How a host is to be reached; each field may be left out. */
+typedef struct {
+  char *credentials;     /* absolute path of a file */
+  char *cacert;          /* absolute path of a PEM file */
+  char *thumbprint;      /* of the certificate */
+  gboolean insecure;     /* any certificate will do */
+  guint connect_timeout; /* seconds, as the next; 0: the library's own */
+  guint answer_timeout;
+  guint stall_timeout;
+  guint settle_timeout;
+  char *vendor; /* NULL: look for VMware's library; "none"; a path */
+} FsHostOptions;
+
+void fs_host_options_copy (FsHostOptions *to, const FsHostOptions *from);
+void fs_host_options_clear (FsHostOptions *self);
+
+/**
+ * fs_host_options_set:
+ * @value: (nullable): "NAME" without "="
+ * @dir: what a relative path in @value is relative to
+ *
+ * Returns: %FALSE with %G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION if there
+ *   is no option @name of hosts
+ */
+gboolean fs_host_options_set (FsHostOptions *self, const char *name,
+                              const char *value, const char *dir,
+                              GError **error);
 
 typedef struct {
   char *source;     /* as given; NULL with -h and -V */
@@ -23,8 +52,8 @@ typedef struct {
   gboolean nonempty; /* mount over a directory that holds something */
   uid_t uid;         /* whose the tree is; default: the caller */
   gid_t gid;
-  mode_t umask; /* permission bits that nobody gets; default 077 */
-  char *vendor; /* NULL: look for VMware's library; "none"; a path */
+  mode_t umask;       /* permission bits that nobody gets; default 077 */
+  FsHostOptions host; /* of every host, unless its own say otherwise */
 
   GPtrArray *kernel; /* (char *): options that the kernel acts on */
 } FsOptions;

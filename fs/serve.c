@@ -56,7 +56,7 @@ session_new (FsMount *mount)
   struct fuse_session *session;
   guint i;
 
-  append_option (options, "fsname=", mount->source);
+  append_option (options, "fsname=", mount->label);
   append_option (options, "subtype=", "vixfs");
   append_option (options, "default_permissions", NULL);
   if (mount->options->read_only)

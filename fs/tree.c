@@ -11,29 +11,46 @@ typedef struct {
   FsVm *vm;
 } FsSlot;
 
+typedef struct {
+  char *name;   /* of its directory; "": the root */
+  char *source; /* what VM ids are relative to, or "" */
+  guint32 folder;
+  GHashTable *by_id;     /* VM id (of the record's) -> FsVm */
+  GHashTable *unsettled; /* id -> (const VixExtVM); NULL once settled */
+} Host;
+
 struct FsTree {
-  GMutex lock;       /* level 1: all below */
-  GArray *slots;     /* (FsSlot) */
-  GHashTable *by_id; /* VM id (of the record's) -> FsVm */
-  char *source;
-  GPtrArray *unsettled; /* (const VixExtVM); NULL once settled */
+  GMutex lock;   /* level 1: all below */
+  GArray *slots; /* (FsSlot) */
+  GArray *hosts; /* (Host) */
 };
 
 /* ---- the table ---- */
 
+static void
+host_clear (gpointer data)
+{
+  Host *host = data;
+
+  g_free (host->name);
+  g_free (host->source);
+  g_hash_table_unref (host->by_id);
+  if (host->unsettled != NULL)
+    g_hash_table_unref (host->unsettled);
+}
+
 FsTree *
-fs_tree_new (const char *source)
+fs_tree_new (void)
 {
   FsTree *self = g_new0 (FsTree, 1);
   FsSlot root = { fs_folder_new (0, 0, "", "", fs_identity_text ("")), NULL };
 
   g_mutex_init (&self->lock);
-  self->source = g_strdup (source);
+  root.folder->host = FS_NO_HOST;
   self->slots = g_array_new (FALSE, TRUE, sizeof (FsSlot));
   g_array_append_val (self->slots, root);
-  self->by_id = g_hash_table_new (g_str_hash, g_str_equal);
-  self->unsettled
-    = g_ptr_array_new_with_free_func ((GDestroyNotify)VixExt_UnrefVM);
+  self->hosts = g_array_new (FALSE, FALSE, sizeof (Host));
+  g_array_set_clear_func (self->hosts, host_clear);
   return self;
 }
 
@@ -51,11 +68,8 @@ fs_tree_free (FsTree *self)
     fs_vm_free (slot->vm);
   }
   g_array_unref (self->slots);
-  g_hash_table_unref (self->by_id);
-  if (self->unsettled != NULL)
-    g_ptr_array_unref (self->unsettled);
+  g_array_unref (self->hosts);
   g_mutex_clear (&self->lock);
-  g_free (self->source);
   g_free (self);
 }
 
@@ -75,11 +89,36 @@ get_vm (FsTree *self, guint32 slot)
   return g_array_index (self->slots, FsSlot, slot).vm;
 }
 
+static Host *
+get_host (FsTree *self, guint number)
+{
+  return &g_array_index (self->hosts, Host, number);
+}
+
+guint
+fs_tree_add_host (FsTree *self, const char *name, const char *source)
+{
+  Host host = { .name = g_strdup (name), .source = g_strdup (source) };
+  guint number;
+
+  host.by_id = g_hash_table_new (g_str_hash, g_str_equal);
+  host.unsettled = g_hash_table_new_full (g_str_hash, g_str_equal, NULL,
+                                          (GDestroyNotify)VixExt_UnrefVM);
+  g_mutex_lock (&self->lock);
+  number = self->hosts->len;
+  if (*name == '\0')
+    get_folder (self, 0)->host = number;
+  g_array_append_val (self->hosts, host);
+  g_mutex_unlock (&self->lock);
+  return number;
+}
+
 /* ---- nodes ---- */
 
 static void
 resolve_folder (const FsFolder *folder, FsNode *node)
 {
+  node->host = folder->host;
   node->identity = folder->identity;
   node->version = folder->version;
   node->folder = folder->parent;
@@ -105,6 +144,7 @@ resolve_vm (const FsVm *vm, FsNode *node)
       return FALSE;
     node->generation = file->generation;
   }
+  node->host = vm->host;
   node->vm = VixExt_RefVM (vm->record);
   node->identity = vm->identity;
   node->version = vm->version;
@@ -432,13 +472,13 @@ fs_tree_set_error (FsTree *self, guint32 slot, const char *text)
 /* ---- changes ---- */
 
 const VixExtVM *
-fs_tree_get_record (FsTree *self, const char *id, guint32 *ret_slot)
+fs_tree_get_record (FsTree *self, guint host, const char *id, guint32 *ret_slot)
 {
   const VixExtVM *record = NULL;
   const FsVm *vm;
 
   g_mutex_lock (&self->lock);
-  vm = g_hash_table_lookup (self->by_id, id);
+  vm = g_hash_table_lookup (get_host (self, host)->by_id, id);
   if (vm != NULL) {
     record = VixExt_RefVM (vm->record);
     *ret_slot = vm->slot;
@@ -448,9 +488,10 @@ fs_tree_get_record (FsTree *self, const char *id, guint32 *ret_slot)
 }
 
 gboolean
-fs_tree_find_record (FsTree *self, const char *id, guint32 *ret_slot)
+fs_tree_find_record (FsTree *self, guint host, const char *id,
+                     guint32 *ret_slot)
 {
-  const VixExtVM *record = fs_tree_get_record (self, id, ret_slot);
+  const VixExtVM *record = fs_tree_get_record (self, host, id, ret_slot);
 
   VixExt_UnrefVM (record);
   return record != NULL;
@@ -488,6 +529,7 @@ enter_folder (FsTree *self, FsFolder *parent, const char *raw_name,
     return NULL;
   name = fs_folder_free_name (parent, raw_name, id);
   folder = fs_folder_new (slot, parent->slot, name, raw_name, identity);
+  folder->host = parent->host;
   g_array_index (self->slots, FsSlot, slot).folder = folder;
   g_hash_table_insert (parent->by_raw, folder->raw_name,
                        GUINT_TO_POINTER (slot));
@@ -495,7 +537,7 @@ enter_folder (FsTree *self, FsFolder *parent, const char *raw_name,
   return folder;
 }
 
-/* Removes folders that hold nothing, from @slot upwards. */
+/* Removes folders that hold nothing and need not stay, from @slot upwards. */
 static void
 leave_folder (FsTree *self, guint32 slot, FsStale *stale)
 {
@@ -503,7 +545,7 @@ leave_folder (FsTree *self, guint32 slot, FsStale *stale)
     FsFolder *folder = get_folder (self, slot);
     FsFolder *parent = get_folder (self, folder->parent);
 
-    if (folder->children->len > 0)
+    if (folder->children->len > 0 || folder->stays)
       return;
     g_hash_table_remove (parent->by_raw, folder->raw_name);
     fs_folder_remove_child (parent, folder->name, slot, stale);
@@ -513,22 +555,27 @@ leave_folder (FsTree *self, guint32 slot, FsStale *stale)
   }
 }
 
-/* Hash of the id, relative to the source: a moved directory stays the same. */
+/* Hash of the id, relative to the source: a moved directory stays the same. Of
+ * several hosts, together with the host's name. */
 static guint64
-vm_identity (const FsTree *self, const VixExtVM *vm)
+vm_identity (const Host *host, const VixExtVM *vm)
 {
   const char *id = vm->id;
-  gsize len = strlen (self->source);
+  gsize len = strlen (host->source);
 
-  if (len > 0 && strncmp (id, self->source, len) == 0 && id[len] == '/')
+  if (len > 0 && strncmp (id, host->source, len) == 0 && id[len] == '/')
     id += len + 1;
-  return fs_identity_text (id);
+  if (*host->name == '\0')
+    return fs_identity_text (id);
+  return fs_identity (fs_identity_text (host->name), FS_KIND_VM, 0,
+                      fs_identity_text (id));
 }
 
 static FsVm *
-add_vm (FsTree *self, const VixExtVM *record, FsStale *stale)
+add_vm (FsTree *self, guint number, const VixExtVM *record, FsStale *stale)
 {
-  FsFolder *folder = get_folder (self, 0);
+  Host *host = get_host (self, number);
+  FsFolder *folder = get_folder (self, host->folder);
   const char *const *part = record->path;
   g_autofree char *id = fs_folder_child_id (record->id);
   g_autofree char *name = NULL;
@@ -541,10 +588,11 @@ add_vm (FsTree *self, const VixExtVM *record, FsStale *stale)
   if (slot == 0)
     return NULL;
   name = fs_folder_free_name (folder, *part, id);
-  vm = fs_vm_new (slot, folder->slot, name, vm_identity (self, record));
+  vm = fs_vm_new (slot, folder->slot, name, vm_identity (host, record));
+  vm->host = number;
   fs_vm_update (vm, record, stale);
   g_array_index (self->slots, FsSlot, slot).vm = vm;
-  g_hash_table_insert (self->by_id, (gpointer)vm->record->id, vm);
+  g_hash_table_insert (host->by_id, (gpointer)vm->record->id, vm);
   fs_folder_add_child (folder, vm->name, slot, stale);
   return vm;
 }
@@ -552,7 +600,7 @@ add_vm (FsTree *self, const VixExtVM *record, FsStale *stale)
 static void
 remove_vm (FsTree *self, FsVm *vm, FsStale *stale)
 {
-  g_hash_table_remove (self->by_id, vm->record->id);
+  g_hash_table_remove (get_host (self, vm->host)->by_id, vm->record->id);
   fs_vm_collect_all (vm, stale);
   fs_folder_remove_child (get_folder (self, vm->folder), vm->name, vm->slot,
                           stale);
@@ -566,12 +614,13 @@ static void
 move_vm (FsTree *self, FsVm *old, const VixExtVM *record, FsStale *stale)
 {
   FsMarks marks = old->marks;
+  guint host = old->host;
   g_autofree char *description = g_steal_pointer (&old->description);
   g_autofree char *error = g_steal_pointer (&old->error);
   FsVm *vm;
 
   remove_vm (self, old, stale);
-  vm = add_vm (self, record, stale);
+  vm = add_vm (self, host, record, stale);
   if (vm == NULL)
     return;
   vm->marks = marks;
@@ -580,30 +629,35 @@ move_vm (FsTree *self, FsVm *old, const VixExtVM *record, FsStale *stale)
 }
 
 static void
-put_locked (FsTree *self, const VixExtVM *record, FsStale *stale)
+put_locked (FsTree *self, guint number, const VixExtVM *record, FsStale *stale)
 {
-  FsVm *vm = g_hash_table_lookup (self->by_id, record->id);
+  GHashTable *by_id = get_host (self, number)->by_id;
+  FsVm *vm = g_hash_table_lookup (by_id, record->id);
 
   if (vm == NULL) {
-    add_vm (self, record, stale);
+    add_vm (self, number, record, stale);
   } else if (!g_strv_equal (vm->record->path, record->path)) {
     move_vm (self, vm, record, stale);
   } else {
     /* The key is the record's. */
-    g_hash_table_remove (self->by_id, record->id);
+    g_hash_table_remove (by_id, record->id);
     fs_vm_update (vm, record, stale);
-    g_hash_table_insert (self->by_id, (gpointer)vm->record->id, vm);
+    g_hash_table_insert (by_id, (gpointer)vm->record->id, vm);
   }
 }
 
 void
-fs_tree_put (FsTree *self, const VixExtVM *vm, FsStale *stale)
+fs_tree_put (FsTree *self, guint host, const VixExtVM *vm, FsStale *stale)
 {
+  GHashTable *unsettled;
+
   g_mutex_lock (&self->lock);
-  if (self->unsettled != NULL)
-    g_ptr_array_add (self->unsettled, (gpointer)VixExt_RefVM (vm));
+  unsettled = get_host (self, host)->unsettled;
+  if (unsettled != NULL)
+    g_hash_table_replace (unsettled, (gpointer)vm->id,
+                          (gpointer)VixExt_RefVM (vm));
   else
-    put_locked (self, vm, stale);
+    put_locked (self, host, vm, stale);
   g_mutex_unlock (&self->lock);
 }
 
@@ -616,58 +670,70 @@ compare_ids (gconstpointer a, gconstpointer b)
   return strcmp ((*one)->id, (*two)->id);
 }
 
+/* The directory that @host's VMs are in. */
+static void
+enter_host (FsTree *self, Host *host, FsStale *stale)
+{
+  FsFolder *folder = get_folder (self, 0);
+
+  if (*host->name == '\0')
+    return;
+  folder = enter_folder (self, folder, host->name, stale);
+  if (folder == NULL)
+    return;
+  folder->host = (guint)(host - get_host (self, 0));
+  folder->stays = TRUE;
+  host->folder = folder->slot;
+}
+
 void
-fs_tree_settle (FsTree *self)
+fs_tree_settle (FsTree *self, guint number, FsStale *stale)
 {
   g_autoptr (FsStale) nobody = fs_stale_new ();
-  g_autoptr (GPtrArray) records = NULL;
+  g_autoptr (GHashTable) unsettled = NULL;
+  g_autoptr (GPtrArray) records = g_ptr_array_new ();
+  GHashTableIter iter;
+  gpointer record;
   guint i;
 
   g_mutex_lock (&self->lock);
-  records = g_steal_pointer (&self->unsettled);
-  if (records != NULL)
+  unsettled = g_steal_pointer (&get_host (self, number)->unsettled);
+  if (unsettled != NULL) {
+    enter_host (self, get_host (self, number), stale);
+    g_hash_table_iter_init (&iter, unsettled);
+    while (g_hash_table_iter_next (&iter, NULL, &record))
+      g_ptr_array_add (records, record);
     g_ptr_array_sort (records, compare_ids);
-  for (i = 0; records != NULL && i < records->len; i++)
-    put_locked (self, records->pdata[i], nobody);
+  }
+  for (i = 0; i < records->len; i++)
+    put_locked (self, number, records->pdata[i], nobody);
   g_mutex_unlock (&self->lock);
 }
 
-static void
-remove_unsettled (FsTree *self, const char *id)
-{
-  guint i = 0;
-
-  while (i < self->unsettled->len) {
-    const VixExtVM *record = self->unsettled->pdata[i];
-
-    if (strcmp (record->id, id) == 0)
-      g_ptr_array_remove_index (self->unsettled, i);
-    else
-      i++;
-  }
-}
-
 void
-fs_tree_remove (FsTree *self, const VixExtVM *vm, FsStale *stale)
+fs_tree_remove (FsTree *self, guint number, const VixExtVM *vm, FsStale *stale)
 {
+  const Host *host;
   FsVm *known;
 
   g_mutex_lock (&self->lock);
-  known = g_hash_table_lookup (self->by_id, vm->id);
-  if (self->unsettled != NULL)
-    remove_unsettled (self, vm->id);
+  host = get_host (self, number);
+  known = g_hash_table_lookup (host->by_id, vm->id);
+  if (host->unsettled != NULL)
+    g_hash_table_remove (host->unsettled, vm->id);
   else if (known != NULL)
     remove_vm (self, known, stale);
   g_mutex_unlock (&self->lock);
 }
 
 void
-fs_tree_touch_files (FsTree *self, const VixExtVM *vm, FsStale *stale)
+fs_tree_touch_files (FsTree *self, guint host, const VixExtVM *vm,
+                     FsStale *stale)
 {
   FsVm *known;
 
   g_mutex_lock (&self->lock);
-  known = g_hash_table_lookup (self->by_id, vm->id);
+  known = g_hash_table_lookup (get_host (self, host)->by_id, vm->id);
   if (known != NULL) {
     known->version++;
     fs_vm_collect_all (known, stale);

@@ -2,11 +2,16 @@
 /*
  * tree.h - the folders and VMs of a mount, by slot: the mount's only memory.
  *
+ * VMs come from hosts, known by the number that fs_tree_add_host() gave them.
+ * One without a name fills the root; others have a directory each, named as
+ * they are, from fs_tree_settle() on.
+ *
  * Any thread. Everything here answers from memory; nothing is sent or called
  * while the lock (level 1) is held. What comes back is copied or counted.
  *
- * Changes come from one thread at a time (the library delivers one event after
- * the other) and fill an FsStale, which is to be sent once they return.
+ * Changes of one host come from one thread at a time (the library delivers one
+ * event after the other) and fill an FsStale, which is to be sent once they
+ * return.
  */
 #pragma once
 
@@ -21,9 +26,20 @@ G_BEGIN_DECLS
 
 typedef struct FsTree FsTree;
 
-/* @source: what VM ids are relative to in inode numbers, or "". */
-FsTree *fs_tree_new (const char *source);
+FsTree *fs_tree_new (void);
 void fs_tree_free (FsTree *self);
+
+/**
+ * fs_tree_add_host:
+ * @name: of its directory; "": the root is, and there is no other host
+ * @source: what its VM ids are relative to in inode numbers, or ""
+ *
+ * Returns: its number, from 0 upwards
+ */
+guint fs_tree_add_host (FsTree *self, const char *name, const char *source);
+
+/* Of the root above several hosts. */
+#define FS_NO_HOST G_MAXUINT
 
 /* ---- nodes ---- */
 
@@ -31,6 +47,7 @@ void fs_tree_free (FsTree *self);
 typedef struct {
   guint64 node;
   FsNodeId id;
+  guint host;                     /* its number, or FS_NO_HOST */
   const VixExtVM *vm;             /* a reference; NULL: folder, .vixfs */
   const VixExtSnapshot *snapshot; /* of @vm; NULL */
   guint64 identity;               /* of the VM or folder */
@@ -103,17 +120,21 @@ void fs_tree_set_error (FsTree *self, guint32 slot, const char *text);
 /* ---- changes ---- */
 
 /* (transfer full) (nullable): the record of VM @id, and its slot. */
-const VixExtVM *fs_tree_get_record (FsTree *self, const char *id,
+const VixExtVM *fs_tree_get_record (FsTree *self, guint host, const char *id,
                                     guint32 *ret_slot);
 /* The same, without the record. */
-gboolean fs_tree_find_record (FsTree *self, const char *id, guint32 *ret_slot);
+gboolean fs_tree_find_record (FsTree *self, guint host, const char *id,
+                              guint32 *ret_slot);
 
 /* Adds or replaces a VM. What comes before fs_tree_settle() is only kept. */
-void fs_tree_put (FsTree *self, const VixExtVM *vm, FsStale *stale);
-void fs_tree_remove (FsTree *self, const VixExtVM *vm, FsStale *stale);
-void fs_tree_touch_files (FsTree *self, const VixExtVM *vm, FsStale *stale);
-/* The first inventory is complete: names are given, lowest id first. */
-void fs_tree_settle (FsTree *self);
+void fs_tree_put (FsTree *self, guint host, const VixExtVM *vm, FsStale *stale);
+void fs_tree_remove (FsTree *self, guint host, const VixExtVM *vm,
+                     FsStale *stale);
+void fs_tree_touch_files (FsTree *self, guint host, const VixExtVM *vm,
+                          FsStale *stale);
+/* The first inventory of @host is complete: names are given, lowest id first,
+ * and its directory appears. */
+void fs_tree_settle (FsTree *self, guint host, FsStale *stale);
 
 /* "snapshots" and "current" of the VM get a new node id, unless @alias is
  * no longer theirs: then nothing is in the way. */

@@ -46,6 +46,7 @@ typedef struct {
 
 typedef struct {
   guint32 slot;
+  guint host;             /* number of its host */
   guint32 folder;         /* slot of the folder that it is in */
   const VixExtVM *record; /* a reference */
   char *name;             /* shown, unique in the folder */

@@ -8,10 +8,11 @@
 
 /* ---- events for people and programs ---- */
 
-/* An event about @vm_path, with one more text if @key is not NULL. */
+/* An event about @vm_path, or about @host, with one more text if @key is not
+ * NULL. */
 static void
-tell (FsMount *mount, const char *event, const char *vm_path, const char *key,
-      const char *value)
+tell_of (FsMount *mount, const char *event, const char *host,
+         const char *vm_path, const char *key, const char *value)
 {
   GString *line = g_string_new (NULL);
   g_autofree char *quoted = g_strescape (value != NULL ? value : "", NULL);
@@ -22,15 +23,36 @@ tell (FsMount *mount, const char *event, const char *vm_path, const char *key,
   fs_json_begin (&json, NULL, '{');
   fs_json_time (&json, "time", g_get_real_time ());
   fs_json_string (&json, "event", event);
+  if (host != NULL)
+    fs_json_string (&json, "host", host);
   if (vm_path != NULL)
     fs_json_string (&json, "vm", vm_path);
   if (key != NULL)
     fs_json_string (&json, key, value);
   fs_json_end (&json, '}');
+  if (vm_path == NULL)
+    vm_path = host;
   text = g_strdup_printf ("%s%s%s%s%s", vm_path != NULL ? vm_path : "",
                           vm_path != NULL ? ": " : "", event,
                           key != NULL ? " " : "", key != NULL ? quoted : "");
   fs_events_add (mount->events, g_string_free (line, FALSE), text);
+}
+
+static void
+tell (FsMount *mount, const char *event, const char *vm_path, const char *key,
+      const char *value)
+{
+  tell_of (mount, event, NULL, vm_path, key, value);
+}
+
+void
+fs_watch_tell (FsHost *host, const char *event, const char *key,
+               const char *value)
+{
+  const char *name = fs_host_source (host)->name;
+
+  tell_of (fs_host_mount (host), event, *name != '\0' ? name : NULL, NULL, key,
+           value);
 }
 
 static void
@@ -89,11 +111,13 @@ tell_changes (FsMount *mount, const char *path, const VixExtVM *old,
 /* ---- the tree ---- */
 
 static void
-put (FsMount *mount, const VixExtVM *vm)
+put (FsHost *host, const VixExtVM *vm)
 {
+  FsMount *mount = fs_host_mount (host);
+  guint number = fs_host_number (host);
   FsStale *stale = fs_stale_new ();
   guint32 slot = 0;
-  const VixExtVM *old = fs_tree_get_record (mount->tree, vm->id, &slot);
+  const VixExtVM *old = fs_tree_get_record (mount->tree, number, vm->id, &slot);
   g_autofree char *path = NULL;
 
   if (old != NULL) {
@@ -101,9 +125,9 @@ put (FsMount *mount, const VixExtVM *vm)
 
     tell_gone_snapshots (mount, before, old, slot, vm);
   }
-  fs_tree_put (mount->tree, vm, stale);
+  fs_tree_put (mount->tree, number, vm, stale);
   fs_notify_send (mount->notify, stale);
-  if (!fs_tree_find_record (mount->tree, vm->id, &slot)) {
+  if (!fs_tree_find_record (mount->tree, number, vm->id, &slot)) {
     VixExt_UnrefVM (old);
     return;
   }
@@ -118,58 +142,76 @@ put (FsMount *mount, const VixExtVM *vm)
 }
 
 static void
-remove_vm (FsMount *mount, const VixExtVM *vm)
+remove_vm (FsHost *host, const VixExtVM *vm)
 {
+  FsMount *mount = fs_host_mount (host);
+  guint number = fs_host_number (host);
   FsStale *stale = fs_stale_new ();
   g_autofree char *path = NULL;
   guint32 slot = 0;
 
-  if (fs_tree_find_record (mount->tree, vm->id, &slot))
+  if (fs_tree_find_record (mount->tree, number, vm->id, &slot))
     path = fs_tree_path (mount->tree, slot);
-  fs_tree_remove (mount->tree, vm, stale);
+  fs_tree_remove (mount->tree, number, vm, stale);
   fs_notify_send (mount->notify, stale);
   if (path != NULL)
     tell (mount, "vm-removed", path, NULL, NULL);
 }
 
 static void
-host_changed (FsMount *mount)
+host_changed (FsHost *host)
 {
-  VixExtHostStatus status = { .size = sizeof status };
+  VixExtHostStatus status;
 
-  if (VIX_FAILED (VixExt_GetHostStatus (mount->host, &status)))
-    return;
-  if (status.state == VIXEXT_HOST_RECONNECTING)
-    tell (mount, "connection-lost", NULL, "reason", status.problem);
-  else
-    tell (mount, "connected", NULL, NULL, NULL);
+  fs_host_get_status (host, &status);
+  if (status.state == VIXEXT_HOST_RECONNECTING) {
+    fs_watch_tell (host, "connection-lost", "reason", status.problem);
+    fs_host_lost (host);
+  } else {
+    fs_watch_tell (host, "connected", NULL, NULL);
+  }
+}
+
+static void
+touch_files (FsHost *host, const VixExtVM *vm)
+{
+  FsMount *mount = fs_host_mount (host);
+  FsStale *stale = fs_stale_new ();
+
+  fs_tree_touch_files (mount->tree, fs_host_number (host), vm, stale);
+  fs_notify_send (mount->notify, stale);
+}
+
+static void
+settle (FsHost *host)
+{
+  FsMount *mount = fs_host_mount (host);
+  FsStale *stale = fs_stale_new ();
+
+  fs_tree_settle (mount->tree, fs_host_number (host), stale);
+  fs_notify_send (mount->notify, stale);
+  fs_host_loaded (host);
 }
 
 void
-fs_watch_event (VixHandle host, int event, const VixExtVM *vm, void *data)
+fs_watch_event (VixHandle handle, int event, const VixExtVM *vm, void *data)
 {
-  FsMount *mount = data;
-  FsStale *stale;
-
   switch (event) {
   case VIXEXT_EVENT_VM_ADDED:
   case VIXEXT_EVENT_VM_CHANGED:
-    put (mount, vm);
+    put (data, vm);
     break;
   case VIXEXT_EVENT_VM_REMOVED:
-    remove_vm (mount, vm);
+    remove_vm (data, vm);
     break;
   case VIXEXT_EVENT_FILES_CHANGED:
-    stale = fs_stale_new ();
-    fs_tree_touch_files (mount->tree, vm, stale);
-    fs_notify_send (mount->notify, stale);
+    touch_files (data, vm);
     break;
   case VIXEXT_EVENT_LOADED:
-    fs_tree_settle (mount->tree);
-    fs_mount_loaded (mount);
+    settle (data);
     break;
   case VIXEXT_EVENT_HOST_STATE:
-    host_changed (mount);
+    host_changed (data);
     break;
   default:
     break;

@@ -9,7 +9,11 @@
 
 G_BEGIN_DECLS
 
-/* A VixExtWatchProc; @data: FsMount. What it changed is what readers see, and
+/* An event about @host, for .vixfs/log and .vixfs/events; @key may be NULL. */
+void fs_watch_tell (FsHost *host, const char *event, const char *key,
+                    const char *value);
+
+/* A VixExtWatchProc; @data: FsHost. What it changed is what readers see, and
  * what the kernel knows of nodes, when it returns. */
 void fs_watch_event (VixHandle host, int event, const VixExtVM *vm, void *data);
 

@@ -38,7 +38,7 @@ test_defaults (void)
   g_assert_cmpuint (options->uid, ==, geteuid ());
   g_assert_cmpuint (options->gid, ==, getegid ());
   g_assert_cmpuint (options->umask, ==, 077);
-  g_assert_null (options->vendor);
+  g_assert_null (options->host.vendor);
   g_assert_cmpuint (options->kernel->len, ==, 0);
 }
 
@@ -57,7 +57,7 @@ test_all (void)
   g_assert_cmpuint (options->uid, ==, 12);
   g_assert_cmpuint (options->gid, ==, 34);
   g_assert_cmpuint (options->umask, ==, 027);
-  g_assert_cmpstr (options->vendor, ==, "/a,b.so");
+  g_assert_cmpstr (options->host.vendor, ==, "/a,b.so");
   g_assert_cmpuint (options->kernel->len, ==, 2);
   g_assert_cmpstr (options->kernel->pdata[0], ==, "nosuid");
 }

@@ -71,15 +71,32 @@ put (FsTree *tree, const Record *record)
 {
   g_autoptr (FsStale) stale = fs_stale_new ();
 
-  fs_tree_put (tree, &record->vm, stale);
+  fs_tree_put (tree, 0, &record->vm, stale);
+}
+
+static void
+settle (FsTree *tree, guint host)
+{
+  g_autoptr (FsStale) stale = fs_stale_new ();
+
+  fs_tree_settle (tree, host, stale);
+}
+
+static FsTree *
+new_tree (void)
+{
+  FsTree *tree = fs_tree_new ();
+
+  g_assert_cmpuint (fs_tree_add_host (tree, "", "/vms"), ==, 0);
+  return tree;
 }
 
 static FsTree *
 settled_tree (void)
 {
-  FsTree *tree = fs_tree_new ("/vms");
+  FsTree *tree = new_tree ();
 
-  fs_tree_settle (tree);
+  settle (tree, 0);
   return tree;
 }
 
@@ -161,7 +178,7 @@ test_folders (void)
   id = find (tree, find (tree, find (tree, 0, "a").slot, "b").slot, "vm");
   g_assert_cmpint (id.kind, ==, FS_KIND_VM);
   assert_text (fs_tree_path (tree, id.slot), "a/b/vm");
-  fs_tree_remove (tree, &deep->vm, stale);
+  fs_tree_remove (tree, 0, &deep->vm, stale);
   assert_text (list_folder (tree, 0), "vm");
   finish (tree);
 }
@@ -169,7 +186,7 @@ test_folders (void)
 static void
 test_settle_sorts (void)
 {
-  FsTree *tree = fs_tree_new ("/vms");
+  FsTree *tree = new_tree ();
   g_autoptr (Record) b = record_new ("b", END);
   g_autoptr (Record) a = record_new ("a", END);
   g_autoptr (Record) gone = record_new ("gone", END);
@@ -178,9 +195,9 @@ test_settle_sorts (void)
   put (tree, b);
   put (tree, gone);
   put (tree, a);
-  fs_tree_remove (tree, &gone->vm, stale);
+  fs_tree_remove (tree, 0, &gone->vm, stale);
   assert_text (list_folder (tree, 0), "");
-  fs_tree_settle (tree);
+  settle (tree, 0);
   assert_text (list_folder (tree, 0), "a,b");
   finish (tree);
 }
@@ -257,7 +274,7 @@ test_resolve (void)
   put (tree, less);
   g_assert_false (fs_tree_resolve (tree, node, &found));
   g_assert_cmpuint (fs_tree_find_snapshot (tree, slot, "one"), ==, 0);
-  fs_tree_remove (tree, &less->vm, stale);
+  fs_tree_remove (tree, 0, &less->vm, stale);
   node = fs_node_pack ((FsNodeId){ slot, 0, FS_KIND_VM, 0 });
   g_assert_false (fs_tree_resolve (tree, node, &found));
   finish (tree);
