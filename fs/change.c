@@ -107,6 +107,14 @@ claim (FsChange *self)
 
 typedef enum { TELL_START, TELL_PROGRESS, TELL_END } Tell;
 
+static int
+errno_of (const FsChange *self, VixError error)
+{
+  return self->ops->errno_of != NULL ? self->ops->errno_of (error)
+                                     : fs_errno_from_vix (error);
+}
+
+/* @message: why it failed, or what is to be said of the success; or NULL */
 static void
 add_event (FsChange *self, Tell what, int percent, VixError error,
            const char *message)
@@ -130,7 +138,7 @@ add_event (FsChange *self, Tell what, int percent, VixError error,
   if (what == TELL_PROGRESS)
     fs_json_int (&json, "percent", percent);
   if (what == TELL_END) {
-    int number = fs_errno_from_vix (error);
+    int number = errno_of (self, error);
 
     fs_json_string (&json, "errno",
                     number != 0 ? fs_errno_name (number) : NULL);
@@ -200,6 +208,8 @@ complete (FsChange *self, VixHandle job, VixError error, const char *message)
   if (failed)
     text = message != NULL && *message != '\0' ? message
                                                : Vix_GetErrorText (error, NULL);
+  else if (self->ops->remark != NULL)
+    text = self->ops->remark (self, job);
   if (failed && VIX_ERROR_CODE (error) != VIX_E_CANCELLED)
     keep_error (self, error, text);
   fs_stats_add (&self->mount->stats,
@@ -208,7 +218,7 @@ complete (FsChange *self, VixHandle job, VixError error, const char *message)
   add_event (self, TELL_END, 100, error, text);
   if (claim (self)) {
     if (failed)
-      fs_request_reply (self->request, fs_errno_from_vix (error));
+      fs_request_reply (self->request, errno_of (self, error));
     else
       self->ops->succeed (self, job);
   } else {

@@ -43,6 +43,12 @@ typedef struct {
   /* It failed, or the caller had already given up: the kernel was not told of a
    * success. May be NULL. */
   void (*not_told) (FsChange *self);
+
+  /* What the log adds to "done" (static); NULL: nothing. May be NULL. */
+  const char *(*remark) (FsChange *self, VixHandle job);
+
+  /* NULL: fs_errno_from_vix() */
+  int (*errno_of) (VixError error);
 } FsChangeOps;
 
 struct FsChange {

@@ -13,6 +13,7 @@ static const FsEntry folder_entries[] = {
 /* VM/ */
 static const FsEntry vm_entries[] = {
   { "info.json", FS_KIND_VM_INFO, FALSE, NULL },
+  { "power", FS_KIND_POWER, FALSE, NULL },
   { "current", FS_KIND_CURRENT, FALSE, NULL },
   { "files", FS_KIND_VM_FILES, FALSE, NULL },
   { "snapshots", FS_KIND_SNAPSHOTS, FALSE, NULL },
@@ -66,6 +67,10 @@ static const FsKind kinds[FS_N_KINDS] = {
   [FS_KIND_CURRENT] = {
     .name = "current", .mode = WRITABLE, .aliased = TRUE, .print = fs_current_print,
     .store = fs_current_store,
+  },
+  [FS_KIND_POWER] = {
+    .name = "power", .mode = WRITABLE, .aliased = TRUE, .print = fs_power_print,
+    .store = fs_power_store,
   },
   [FS_KIND_VM_FILES] = {
     .name = "files", .mode = DIRECTORY, .find = fs_files_find, .list = fs_files_list,

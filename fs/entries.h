@@ -88,6 +88,9 @@ gboolean fs_folder_list (FsMount *mount, const FsNode *dir, guint32 after,
 /* node-vm.c */
 int fs_info_print (FsMount *mount, const FsNode *node, GString *out);
 int fs_current_print (FsMount *mount, const FsNode *node, GString *out);
+int fs_power_print (FsMount *mount, const FsNode *node, GString *out);
+void fs_power_store (FsMount *mount, const FsNode *node, const char *text,
+                     gsize len, FsRequest *rq);
 void fs_current_store (FsMount *mount, const FsNode *node, const char *text,
                        gsize len, FsRequest *rq);
 

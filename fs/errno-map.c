@@ -146,6 +146,16 @@ fs_errno_from_vix (VixError error)
   return EIO;
 }
 
+int
+fs_errno_from_power (VixError error)
+{
+  int code = VIX_ERROR_CODE (error);
+
+  return code == VIX_E_VM_IS_RUNNING || code == VIX_E_VM_NOT_RUNNING
+           ? EINVAL
+           : fs_errno_from_vix (error);
+}
+
 const char *
 fs_errno_name (int number)
 {

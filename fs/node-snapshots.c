@@ -94,9 +94,9 @@ start_create (FsChange *self, VixHandle vm, VixHandle snapshot,
                                VIX_INVALID_HANDLE, callback, data);
 }
 
-/* The slot of the snapshot that @job made; 0 if it is gone again. */
-static guint32
-made_slot (FsChange *self, VixHandle job)
+/* The id of the snapshot that @job made; 0 if it is gone again. */
+static gint64
+made_id (VixHandle job)
 {
   VixHandle snapshot = VIX_INVALID_HANDLE;
   int64 id = 0;
@@ -106,14 +106,40 @@ made_slot (FsChange *self, VixHandle job)
       && VIX_FAILED (VixExt_GetSnapshotId (snapshot, &id)))
     id = 0;
   Vix_ReleaseHandle (snapshot);
-  return fs_tree_snapshot_slot (self->mount->tree, self->slot, id);
+  return id;
+}
+
+/* Hosts make the snapshot all the same where they cannot do what was asked. */
+static const char *
+lacking (FsChange *self, VixHandle job)
+{
+  const VixExtVM *vm = NULL;
+  const VixExtSnapshot *snapshot = NULL;
+  gboolean no_memory = FALSE;
+  gboolean no_quiescing = FALSE;
+
+  if (self->options != 0
+      && VIX_SUCCEEDED (
+        VixExt_LookupVM (fs_host_handle (self->host), self->vm_id, &vm)))
+    snapshot = fs_record_snapshot (vm, made_id (job));
+  if (snapshot != NULL) {
+    no_memory = (self->options & VIX_SNAPSHOT_INCLUDE_MEMORY)
+                && !(snapshot->flags & VIXEXT_SNAPSHOT_HAS_MEMORY);
+    no_quiescing = (self->options & VIXEXT_SNAPSHOT_QUIESCE)
+                   && !(snapshot->flags & VIXEXT_SNAPSHOT_QUIESCED);
+  }
+  VixExt_UnrefVM (vm);
+  if (no_memory)
+    return no_quiescing ? "without memory, without quiescing"
+                        : "without memory";
+  return no_quiescing ? "without quiescing" : NULL;
 }
 
 static void
 create_done (FsChange *self, VixHandle job)
 {
   FsTree *tree = self->mount->tree;
-  guint32 slot = made_slot (self, job);
+  guint32 slot = fs_tree_snapshot_slot (tree, self->slot, made_id (job));
   FsNodeId id = { self->slot, slot, FS_KIND_SNAPSHOT, self->alias };
   struct fuse_entry_param entry;
   int number
@@ -131,7 +157,7 @@ create_done (FsChange *self, VixHandle job)
 }
 
 static const FsChangeOps create_ops
-  = { "create", start_create, create_done, NULL };
+  = { "create", start_create, create_done, NULL, lacking, NULL };
 
 void
 fs_snapshots_mkdir (FsMount *mount, const FsNode *dir, const char *name,

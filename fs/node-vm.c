@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "entries.h"
+#include "errno-map.h"
 #include "facts.h"
 
 /* ---- info.json, of VMs and of snapshots ---- */
@@ -12,6 +13,88 @@ fs_info_print (FsMount *mount, const FsNode *node, GString *out)
 {
   fs_facts_print (mount, node, out);
   return 0;
+}
+
+static void
+reply_written (FsChange *self, VixHandle job)
+{
+  fs_request_reply_written (self->request, self->written);
+}
+
+/* ---- power ---- */
+
+int
+fs_power_print (FsMount *mount, const FsNode *node, GString *out)
+{
+  g_string_append_printf (out, "%s\n", fs_power_text (node->vm->powerState));
+  return 0;
+}
+
+static VixHandle
+start_on (FsChange *self, VixHandle vm, VixHandle snapshot,
+          VixEventProc *callback, void *data)
+{
+  return VixVM_PowerOn (vm, VIX_VMPOWEROP_NORMAL, VIX_INVALID_HANDLE, callback,
+                        data);
+}
+
+static VixHandle
+start_off (FsChange *self, VixHandle vm, VixHandle snapshot,
+           VixEventProc *callback, void *data)
+{
+  return VixVM_PowerOff (vm, VIX_VMPOWEROP_NORMAL, callback, data);
+}
+
+static VixHandle
+start_shutdown (FsChange *self, VixHandle vm, VixHandle snapshot,
+                VixEventProc *callback, void *data)
+{
+  return VixVM_PowerOff (vm, VIX_VMPOWEROP_FROM_GUEST, callback, data);
+}
+
+static VixHandle
+start_suspend (FsChange *self, VixHandle vm, VixHandle snapshot,
+               VixEventProc *callback, void *data)
+{
+  return VixVM_Suspend (vm, VIX_VMPOWEROP_NORMAL, callback, data);
+}
+
+static VixHandle
+start_reset (FsChange *self, VixHandle vm, VixHandle snapshot,
+             VixEventProc *callback, void *data)
+{
+  return VixVM_Reset (vm, VIX_VMPOWEROP_NORMAL, callback, data);
+}
+
+/* Their names are the words that are written. */
+static const FsChangeOps power_ops[] = {
+  { "on", start_on, reply_written, NULL, NULL, fs_errno_from_power },
+  { "off", start_off, reply_written, NULL, NULL, fs_errno_from_power },
+  { "suspend", start_suspend, reply_written, NULL, NULL, fs_errno_from_power },
+  { "reset", start_reset, reply_written, NULL, NULL, fs_errno_from_power },
+  { "shutdown", start_shutdown, reply_written, NULL, NULL,
+    fs_errno_from_power },
+};
+
+void
+fs_power_store (FsMount *mount, const FsNode *node, const char *text, gsize len,
+                FsRequest *rq)
+{
+  gsize word = strcspn (text, "\n");
+  FsChange *change;
+  gsize i;
+
+  for (i = 0; i < G_N_ELEMENTS (power_ops); i++) {
+    if (strlen (power_ops[i].name) != word
+        || strncmp (power_ops[i].name, text, word) != 0)
+      continue;
+    change = fs_change_new (mount, &power_ops[i], node, rq);
+    change->written = len;
+    fs_change_start (change);
+    return;
+  }
+  fs_request_reply (rq, EINVAL);
+  fs_request_free (rq);
 }
 
 /* ---- current ---- */
@@ -32,12 +115,6 @@ start_revert (FsChange *self, VixHandle vm, VixHandle snapshot,
 {
   return VixVM_RevertToSnapshot (vm, snapshot, VIX_VMPOWEROP_NORMAL,
                                  VIX_INVALID_HANDLE, callback, data);
-}
-
-static void
-reply_written (FsChange *self, VixHandle job)
-{
-  fs_request_reply_written (self->request, self->written);
 }
 
 static const FsChangeOps revert_ops

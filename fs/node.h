@@ -50,6 +50,7 @@ typedef enum {
   FS_KIND_CONTROL_LOG,
   FS_KIND_CONTROL_EVENTS,
   FS_KIND_CONTROL_STATS,
+  FS_KIND_POWER, /* of a VM, with alias */
   FS_N_KINDS
 } FsKindId;
 
@@ -67,6 +68,20 @@ typedef struct {
   guint32 kind;     /* FsKindId */
   guint32 index;
 } FsNodeId;
+
+/* .vixfs and what is in it: of the root folder. */
+static inline gboolean
+fs_kind_is_control (guint32 kind)
+{
+  return kind >= FS_KIND_CONTROL && kind <= FS_KIND_CONTROL_STATS;
+}
+
+/* A snapshot and what is in it. */
+static inline gboolean
+fs_kind_is_snapshots (guint32 kind)
+{
+  return kind >= FS_KIND_SNAPSHOT && kind <= FS_KIND_SNAPSHOT_FILES;
+}
 
 guint64 fs_node_pack (FsNodeId id);
 

@@ -158,11 +158,9 @@ resolve_vm (const FsVm *vm, FsNode *node)
 static gboolean
 id_is_coherent (FsNodeId id)
 {
-  if (id.kind >= FS_KIND_CONTROL)
+  if (fs_kind_is_control (id.kind))
     return id.slot == 0 && id.snapshot == 0;
-  if (id.kind >= FS_KIND_SNAPSHOT)
-    return id.snapshot != 0;
-  return id.snapshot == 0;
+  return fs_kind_is_snapshots (id.kind) == (id.snapshot != 0);
 }
 
 static gboolean
@@ -171,7 +169,7 @@ resolve_locked (FsTree *self, FsNode *node)
   const FsFolder *folder = get_folder (self, node->id.slot);
   const FsVm *vm = get_vm (self, node->id.slot);
 
-  if (node->id.kind == FS_KIND_FOLDER || node->id.kind >= FS_KIND_CONTROL) {
+  if (node->id.kind == FS_KIND_FOLDER || fs_kind_is_control (node->id.kind)) {
     if (folder != NULL)
       resolve_folder (folder, node);
     return folder != NULL;

@@ -420,6 +420,7 @@ collect_alias (const FsVm *self, guint32 alias, FsStale *stale)
   guint i;
 
   fs_stale_add_node (stale, fs_vm_node (self, 0, FS_KIND_CURRENT, alias));
+  fs_stale_add_node (stale, fs_vm_node (self, 0, FS_KIND_POWER, alias));
   fs_stale_add_node (stale, fs_vm_node (self, 0, FS_KIND_SNAPSHOTS, alias));
   for (i = 0; i < self->snapshots->len; i++) {
     guint32 slot = g_array_index (self->snapshots, FsVmSnapshot, i).slot;
@@ -476,4 +477,5 @@ fs_vm_switch_alias (FsVm *self, FsStale *stale)
   self->alias++;
   fs_stale_add_entry (stale, directory, "snapshots");
   fs_stale_add_entry (stale, directory, "current");
+  fs_stale_add_entry (stale, directory, "power");
 }

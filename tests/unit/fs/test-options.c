@@ -103,7 +103,12 @@ typedef struct {
 
 static const Refusal refusals[] = {
   { "frobnicate", "\"frobnicate\"" },
-  { "frobnicate=1", "\"frobnicate=1\"" },
+  { "frobnicate=1", "\"frobnicate\"" },
+  { "password=x", "comes from a file" },
+  { "connect_timeout=0", "\"connect_timeout\"" },
+  { "connect_timeout=86401", "\"connect_timeout\"" },
+  { "insecure=1", "\"insecure\"" },
+  { "credentials=", "\"credentials\"" },
   { "ro,frobnicate", "\"frobnicate\"" },
   { "allow_root", "\"allow_root\"" },
   { "remount", "unmount it and mount it again" },
@@ -131,6 +136,7 @@ test_refusals (void)
     g_assert_null (options);
     g_assert_true (error->domain == G_OPTION_ERROR);
     g_assert_nonnull (strstr (error->message, refusals[i].named));
+    g_assert_null (strstr (error->message, "=x"));
   }
 }
 

@@ -202,6 +202,48 @@ test_settle_sorts (void)
   finish (tree);
 }
 
+/* Records of one id on two hosts; the second host comes later. */
+static void
+test_hosts (void)
+{
+  FsTree *tree = fs_tree_new ();
+  g_autoptr (Record) one = record_new ("web", END);
+  g_autoptr (Record) other = record_new ("web", END);
+  g_autoptr (FsStale) stale = fs_stale_new ();
+  guint32 esx;
+  FsNode first;
+  FsNode second;
+
+  g_assert_cmpuint (fs_tree_add_host (tree, "esx", ""), ==, 0);
+  g_assert_cmpuint (fs_tree_add_host (tree, "lab", ""), ==, 1);
+  put (tree, one);
+  assert_text (list_folder (tree, 0), "");
+  settle (tree, 0);
+  assert_text (list_folder (tree, 0), "esx");
+  esx = find (tree, 0, "esx").slot;
+  fs_tree_put (tree, 1, &other->vm, stale);
+  settle (tree, 1);
+  assert_text (list_folder (tree, 0), "esx,lab");
+  g_assert_true (
+    fs_tree_resolve (tree, fs_node_pack (find (tree, esx, "web")), &first));
+  g_assert_true (fs_tree_resolve (
+    tree, fs_node_pack (find (tree, find (tree, 0, "lab").slot, "web")),
+    &second));
+  g_assert_cmpuint (first.host, ==, 0);
+  g_assert_cmpuint (second.host, ==, 1);
+  g_assert_cmpuint (first.identity, !=, second.identity);
+  fs_node_clear (&first);
+  fs_node_clear (&second);
+  /* Its directory stays when its last VM goes. */
+  fs_tree_remove (tree, 0, &one->vm, stale);
+  assert_text (list_folder (tree, 0), "esx,lab");
+  assert_text (list_folder (tree, esx), "");
+  g_assert_true (fs_tree_resolve (tree, FS_ROOT_ID, &first));
+  g_assert_cmpuint (first.host, ==, FS_NO_HOST);
+  fs_node_clear (&first);
+  finish (tree);
+}
+
 static void
 test_twin_vms (void)
 {
@@ -300,8 +342,9 @@ test_any_node (void)
 
         if (node == 0 || !fs_tree_resolve (tree, node, &found))
           continue;
-        g_assert_true ((found.vm != NULL)
-                       == (kind != FS_KIND_FOLDER && kind < FS_KIND_CONTROL));
+        g_assert_true (
+          (found.vm != NULL)
+          == (kind != FS_KIND_FOLDER && !fs_kind_is_control (kind)));
         g_assert_true ((found.snapshot != NULL) == (snapshot != 0));
         fs_node_clear (&found);
       }
@@ -385,10 +428,10 @@ test_alias (void)
   put (tree, record);
   slot = find (tree, 0, "web").slot;
   fs_tree_switch_alias (tree, slot, 0, stale);
-  g_assert_cmpuint (stale->entries->len, ==, 2);
+  g_assert_cmpuint (stale->entries->len, ==, 3);
   /* It is out of the way already. */
   fs_tree_switch_alias (tree, slot, 0, stale);
-  g_assert_cmpuint (stale->entries->len, ==, 2);
+  g_assert_cmpuint (stale->entries->len, ==, 3);
   g_assert_true (fs_tree_resolve (
     tree, fs_node_pack ((FsNodeId){ slot, 0, FS_KIND_VM, 0 }), &found));
   g_assert_cmpuint (found.alias, ==, 1);
@@ -460,6 +503,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/tree/folders-come-and-go-with-vms", test_folders);
   g_test_add_func ("/tree/first-inventory-is-sorted", test_settle_sorts);
+  g_test_add_func ("/tree/hosts-have-a-directory-each", test_hosts);
   g_test_add_func ("/tree/twin-vms-get-their-id", test_twin_vms);
   g_test_add_func ("/tree/moved-vm-keeps-what-users-set", test_moved_vm);
   g_test_add_func ("/tree/gone-nodes-do-not-resolve", test_resolve);
