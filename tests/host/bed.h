@@ -76,7 +76,7 @@ void bed_op_free (BedOp *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BedOp, bed_op_free)
 
 /* The record of that display name; (transfer full); fails the test if there
- * is none within 5 s. */
+ * is none in time. */
 const VixExtVM *bed_vm (Bed *self, const char *name);
 char *bed_vm_id (Bed *self, const char *name);
 /* "1:snap-1(0),2:snap-2(1)*": id, name, parent, current. */
@@ -84,7 +84,7 @@ char *bed_snapshots (const VixExtVM *vm);
 /* Creates a snapshot; 0 with @error. */
 gint64 bed_create (Bed *self, const char *vm_id, const char *name,
                    GError **error);
-/* Waits until bed_snapshots of that VM is @wanted; fails the test after 5 s. */
+/* Waits until bed_snapshots of that VM is @wanted; fails the test after long. */
 void bed_await_snapshots (Bed *self, const char *name, const char *wanted);
 /* Waits until the state is VIXEXT_HOST_*; fails the test after @ms. */
 void bed_await_state (Bed *self, int state, int ms);

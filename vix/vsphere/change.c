@@ -50,7 +50,8 @@ read_vm (VsphereHost *host, const char *id, GError **error)
   g_autoptr (VsphereMirror) mirror = vsphere_mirror_new (FALSE);
   SoapRef ref = { "VirtualMachine", id };
   g_auto (VsphereSpec) spec = { .n_props = 0 };
-  const char **paths = vsphere_mirror_list_paths (service->version, ref.type);
+  const char **paths
+    = vsphere_mirror_list_paths (service->version, ref.type, FALSE);
   gboolean ok;
 
   vsphere_spec_init_objects (&spec, paths, &ref, 1);

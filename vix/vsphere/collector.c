@@ -25,9 +25,10 @@ add_paths (VsphereSpec *self, const char *type, const char **paths)
 }
 
 static void
-add_mirror_paths (VsphereSpec *self, const char *version, const char *type)
+add_mirror_paths (VsphereSpec *self, const char *version, const char *type,
+                  gboolean files)
 {
-  const char **paths = vsphere_mirror_list_paths (version, type);
+  const char **paths = vsphere_mirror_list_paths (version, type, files);
 
   if (paths != NULL && paths[0] != NULL)
     add_paths (self, type, paths);
@@ -46,13 +47,13 @@ set_objects (VsphereSpec *self, gsize n)
 
 void
 vsphere_spec_init_inventory (VsphereSpec *self, const char *version,
-                             const SoapRef *view)
+                             const SoapRef *view, gboolean files)
 {
   SoapObjectSpec *object;
 
   memset (self, 0, sizeof *self);
   for (gsize i = 0; vsphere_mirror_types[i] != NULL; i++)
-    add_mirror_paths (self, version, vsphere_mirror_types[i]);
+    add_mirror_paths (self, version, vsphere_mirror_types[i], files);
   self->traversals[0] = (SoapTraversalSpec){ .name = "view",
                                              .type = "ContainerView",
                                              .path = "view" };
@@ -96,7 +97,8 @@ set_ways (VsphereSpec *self, const Way *ways, gsize n)
 }
 
 void
-vsphere_spec_init_vm (VsphereSpec *self, const char *version, const SoapRef *vm)
+vsphere_spec_init_vm (VsphereSpec *self, const char *version, const SoapRef *vm,
+                      gboolean files)
 {
   static const Way ways[] = {
     { "folder", "Folder", "parent", { "folder", "datacenter" } },
@@ -113,7 +115,7 @@ vsphere_spec_init_vm (VsphereSpec *self, const char *version, const SoapRef *vm)
 
   memset (self, 0, sizeof *self);
   for (gsize i = 0; i < G_N_ELEMENTS (types); i++)
-    add_mirror_paths (self, version, types[i]);
+    add_mirror_paths (self, version, types[i], files);
   set_objects (self, 1)->obj = *vm;
   set_ways (self, ways, has_vapps ? G_N_ELEMENTS (ways) : 3);
 }
@@ -178,8 +180,8 @@ vsphere_create_view (VsphereHost *host, GCancellable *cancellable,
 
   /* A type that the host does not know is refused. */
   for (gsize i = 0; vsphere_mirror_types[i] != NULL; i++) {
-    g_autofree const char **paths
-      = vsphere_mirror_list_paths (service->version, vsphere_mirror_types[i]);
+    g_autofree const char **paths = vsphere_mirror_list_paths (
+      service->version, vsphere_mirror_types[i], FALSE);
 
     if (paths[0] != NULL)
       types[args.type.n++] = vsphere_mirror_types[i];

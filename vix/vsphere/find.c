@@ -268,7 +268,7 @@ read_inventory (VsphereHost *host, GCancellable *cancellable, GError **error)
   if (view == NULL)
     return NULL;
   vsphere_spec_init_inventory (&spec, service->version,
-                               &(SoapRef){ "ContainerView", view });
+                               &(SoapRef){ "ContainerView", view }, FALSE);
   ok = vsphere_retrieve (host, &spec, take_content, mirror, cancellable, error);
   vsphere_chore_push (host, &soap_method_DestroyView, "ContainerView", view);
   if (!ok)

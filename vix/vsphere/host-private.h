@@ -53,12 +53,13 @@ typedef struct {
   SoapSelectionSpec selections[24];
 } VsphereSpec;
 
-/* Everything that the mirror holds and @view shows. */
+/* Everything that the mirror holds and @view shows; @files: see
+ * vsphere_mirror_list_paths(). */
 void vsphere_spec_init_inventory (VsphereSpec *self, const char *version,
-                                  const SoapRef *view);
+                                  const SoapRef *view, gboolean files);
 /* One VM and everything it is in. */
 void vsphere_spec_init_vm (VsphereSpec *self, const char *version,
-                           const SoapRef *vm);
+                           const SoapRef *vm, gboolean files);
 /* @paths (static strings, NULL-terminated) of @n objects of one type. */
 void vsphere_spec_init_objects (VsphereSpec *self, const char *const *paths,
                                 const SoapRef *objects, gsize n);
@@ -107,9 +108,14 @@ gboolean vsphere_await_vm (VsphereHost *host, const char *id,
 /* Reads a VM from the host into the mirror and publishes it. */
 gboolean vsphere_refresh_vm (VsphereHost *host, const char *id,
                              GCancellable *cancellable, GError **error);
-/* (transfer full): the VM as it is, from the mirror if that is kept up. */
+/* (transfer full): the VM as it is, from the mirror if that is kept up: then
+ * nothing is asked. */
 const VixExtVM *vsphere_lookup_vm (VsphereHost *host, const char *id,
                                    GCancellable *cancellable, GError **error);
+/* Sees that the mirror has the VM with its files; asks the host where nobody
+ * watches it. */
+gboolean vsphere_need_files (VsphereHost *host, const char *id,
+                             GCancellable *cancellable, GError **error);
 /* The VM was deleted or unregistered: the inventory knows when this returns. */
 void vsphere_vm_gone (VsphereHost *host, const char *id);
 /* (transfer full): the object of a snapshot. %VIX_E_SNAPSHOT_NOTFOUND. */
@@ -130,6 +136,8 @@ void vsphere_watch_need (VsphereWatch *self);
 void vsphere_watch_doubt (VsphereWatch *self);
 /* Whether the mirror is the whole inventory and kept up to date. */
 gboolean vsphere_watch_is_loaded (VsphereWatch *self);
+/* Whether it is, or will be: what is there is kept up already. */
+gboolean vsphere_watch_is_wanted (VsphereWatch *self);
 /* %VIX_E_HOST_CONNECTION_LOST at once while the host is away. */
 gboolean vsphere_watch_check_here (VsphereWatch *self, GError **error);
 /* Waits until the host is there; FALSE if it is not at @end_time. */

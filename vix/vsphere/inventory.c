@@ -47,7 +47,9 @@ vsphere_publish (VsphereHost *host, gboolean complete)
   for (guint i = 0; i < changes->len; i++) {
     VsphereChange *change = &g_array_index (changes, VsphereChange, i);
 
-    if (change->put != NULL)
+    if (change->files_only)
+      vix_inventory_files_changed (host->inventory, change->put->id);
+    else if (change->put != NULL)
       vix_inventory_put (host->inventory, vix_vm_record_ref (change->put));
     else
       vix_inventory_remove (host->inventory, change->removed);
@@ -103,14 +105,22 @@ vsphere_await_vm (VsphereHost *host, const char *id, VsphereVmCheck check,
 
 /* ---- reading one VM ---- */
 
+typedef struct {
+  VsphereHost *host;
+  guint since; /* serial of the mirror when the host was asked */
+} Reading;
+
+/* What the watch told meanwhile may be newer, and would not come again. */
 static void
 apply_content (const SoapObjectContent *content, gboolean cut, SoapArena *arena,
                gpointer data)
 {
-  VsphereHost *host = data;
+  const Reading *reading = data;
+  VsphereHost *host = reading->host;
 
   vix_lock (&host->lock);
-  vsphere_mirror_apply_content (host->mirror, content, cut, arena);
+  if (!vsphere_mirror_is_newer (host->mirror, &content->obj, reading->since))
+    vsphere_mirror_apply_content (host->mirror, content, cut, arena);
   vix_unlock (&host->lock);
 }
 
@@ -154,19 +164,23 @@ vsphere_vm_gone (VsphereHost *host, const char *id)
   }
 }
 
-gboolean
-vsphere_refresh_vm (VsphereHost *host, const char *id,
-                    GCancellable *cancellable, GError **error)
+static gboolean
+read_vm (VsphereHost *host, const char *id, gboolean files,
+         GCancellable *cancellable, GError **error)
 {
   g_autoptr (VsphereService) service
     = vsphere_session_get_service (host->session);
   SoapRef ref = { "VirtualMachine", id };
   g_auto (VsphereSpec) spec = { .n_props = 0 };
   g_autoptr (GError) failure = NULL;
+  Reading reading = { .host = host };
   gboolean known;
 
-  vsphere_spec_init_vm (&spec, service->version, &ref);
-  if (!vsphere_retrieve (host, &spec, apply_content, host, cancellable,
+  vix_lock (&host->lock);
+  reading.since = vsphere_mirror_get_serial (host->mirror);
+  vix_unlock (&host->lock);
+  vsphere_spec_init_vm (&spec, service->version, &ref, files);
+  if (!vsphere_retrieve (host, &spec, apply_content, &reading, cancellable,
                          &failure)) {
     if (soap_error_is_fault (failure, "ManagedObjectNotFound")) {
       forget_vm (host, id);
@@ -176,13 +190,24 @@ vsphere_refresh_vm (VsphereHost *host, const char *id,
     }
     return FALSE;
   }
-  vsphere_publish (host, TRUE);
+  /* While the rest of the tree is on its way, its places are not known. */
+  vsphere_publish (host, !vsphere_watch_is_wanted (host->watch)
+                           || vsphere_watch_is_loaded (host->watch));
   vix_lock (&host->lock);
   known = vsphere_mirror_get_vm (host->mirror, id) != NULL;
   vix_unlock (&host->lock);
   if (!known)
     set_vm_not_found (host, id, error);
   return known;
+}
+
+gboolean
+vsphere_refresh_vm (VsphereHost *host, const char *id,
+                    GCancellable *cancellable, GError **error)
+{
+  /* What is read replaces what is held, files and all. */
+  return read_vm (host, id, vsphere_watch_is_wanted (host->watch), cancellable,
+                  error);
 }
 
 /* (transfer full) (nullable) */
@@ -200,18 +225,38 @@ get_vm (VsphereHost *host, const char *id)
   return record;
 }
 
+/* Sees that the mirror has the VM: kept up, or read just now. */
+static gboolean
+need_vm (VsphereHost *host, const char *id, gboolean files,
+         GCancellable *cancellable, GError **error)
+{
+  gboolean wanted = vsphere_watch_is_wanted (host->watch);
+  g_autoptr (VixVmRecord) record = wanted ? get_vm (host, id) : NULL;
+
+  if (record != NULL)
+    return TRUE;
+  if (vsphere_watch_is_loaded (host->watch)) {
+    set_vm_not_found (host, id, error);
+    return FALSE;
+  }
+  return vsphere_watch_check_here (host->watch, error)
+         && read_vm (host, id, wanted || files, cancellable, error);
+}
+
+gboolean
+vsphere_need_files (VsphereHost *host, const char *id,
+                    GCancellable *cancellable, GError **error)
+{
+  return need_vm (host, id, TRUE, cancellable, error);
+}
+
 const VixExtVM *
 vsphere_lookup_vm (VsphereHost *host, const char *id, GCancellable *cancellable,
                    GError **error)
 {
-  const VixExtVM *record = NULL;
+  const VixExtVM *record;
 
-  if (vsphere_watch_is_loaded (host->watch))
-    record = get_vm (host, id);
-  if (record != NULL)
-    return record;
-  if (!vsphere_watch_check_here (host->watch, error)
-      || !vsphere_refresh_vm (host, id, cancellable, error))
+  if (!need_vm (host, id, FALSE, cancellable, error))
     return NULL;
   record = get_vm (host, id);
   if (record == NULL)

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "vsphere/layout.h"
 #include "vsphere/mirror.h"
 
 G_BEGIN_DECLS
@@ -24,6 +25,7 @@ struct MirrorNode {
   guint refs;         /* nodes that point here, and one if it is present */
   gboolean present;   /* the host told of it; else it is only referred to */
   gboolean marked;    /* in doubt since vsphere_mirror_mark() */
+  guint serial;       /* of the newest update of it */
   char *value;        /* of its reference; identity within its kind */
   char *name;         /* as on the wire; NULL unknown */
   MirrorNode *parent; /* folder or datacenter; NULL if none */
@@ -50,6 +52,8 @@ struct VsphereVm {
   guint confirmed_serial; /* the last of them that reached everybody */
   /* The objects of record->snapshots, in that order, NUL-terminated each. */
   char *snapshot_refs;
+  VsphereLayout *layout;     /* NULL: not known */
+  guint64 taken_layout_hash; /* of the layout that was there when taken */
 
   /* Properties, from which the record is made. */
   char *wire_path;
@@ -67,6 +71,7 @@ struct VsphereVm {
   gboolean is_template;
   gboolean needs_consolidation;
   gboolean cut;
+  gboolean layout_cut;
 };
 
 typedef struct {

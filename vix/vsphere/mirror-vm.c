@@ -167,6 +167,23 @@ set_snapshot (VsphereMirror *mirror, MirrorNode *node, gconstpointer value)
   g_array_unref (drafts);
 }
 
+/* Where the files are known, so is which disks a snapshot has. */
+static VixExtSnapshot *
+count_disks (const VsphereVm *self, const VixExtVM *from)
+{
+  g_autoptr (GHashTable) counts = vsphere_layout_count_disks (self->layout);
+  VixExtSnapshot *snapshots = g_new (VixExtSnapshot, from->numSnapshots);
+  const char *ref = self->snapshot_refs;
+
+  for (gsize i = 0; i < from->numSnapshots; i++, ref += strlen (ref) + 1) {
+    snapshots[i] = from->snapshots[i];
+    snapshots[i].numDisks
+      = counts == NULL ? 0
+                       : GPOINTER_TO_INT (g_hash_table_lookup (counts, ref));
+  }
+  return snapshots;
+}
+
 const char *
 vsphere_vm_get_snapshot_ref (const VsphereVm *self, gint64 id)
 {
@@ -369,6 +386,18 @@ set_question (VsphereMirror *mirror, MirrorNode *node, gconstpointer value)
     vm->question = g_strdup (info->text == NULL ? "" : info->text);
 }
 
+static void
+set_layout (VsphereMirror *mirror, MirrorNode *node, gconstpointer value)
+{
+  VsphereVm *vm = vm_of (node);
+
+  g_clear_pointer (&vm->layout, g_free);
+  vm->layout_cut = FALSE;
+  if (value != NULL)
+    vm->layout = vsphere_layout_new (
+      *(const SoapVirtualMachineFileLayoutEx *const *)value, &vm->layout_cut);
+}
+
 #define VM(path, since, kind, type, set)                                       \
   {                                                                            \
     MIRROR_VM, path, since, SOAP_KIND_##kind, type, set                        \
@@ -396,6 +425,8 @@ const MirrorProperty mirror_vm_properties[] = {
       set_question),
   VM ("snapshot", "2.5", STRUCT, &soap_type_VirtualMachineSnapshotInfo,
       set_snapshot),
+  VM ("layoutEx", "4.0", STRUCT, &soap_type_VirtualMachineFileLayoutEx,
+      set_layout),
 };
 const gsize mirror_n_vm_properties = G_N_ELEMENTS (mirror_vm_properties);
 
@@ -428,7 +459,7 @@ describe_problem (const VsphereVm *self)
 {
   if (self->connection != NULL)
     return g_strdup_printf ("the host says that it is %s", self->connection);
-  if (self->cut)
+  if (self->cut || self->layout_cut)
     return g_strdup ("the host tells more of it than can be held: some is "
                      "missing here");
   if (self->unreadable != NULL)
@@ -459,12 +490,15 @@ mirror_vm_rebuild (VsphereVm *self)
     self->node.name == NULL || *self->node.name == '\0' ? self->node.value
                                                         : self->node.name);
   g_autofree char *problem = describe_problem (self);
+  g_autofree VixExtSnapshot *snapshots = NULL;
   const char *const path[] = { name, NULL };
   VixExtVM from = { .path = path };
 
   /* What depends on the tree, and the snapshots, are as they were. */
   if (old != NULL)
     from = *old;
+  if (from.numSnapshots > 0)
+    from.snapshots = snapshots = count_disks (self, &from);
   from.id = self->node.value;
   from.displayName = name;
   from.uuid = self->uuid;
@@ -508,6 +542,13 @@ vsphere_vm_is_confirmed (const VsphereVm *self)
 {
   return self->taken != NULL && self->confirmed_serial == self->taken_serial
          && vix_vm_record_equal (self->taken, self->record);
+}
+
+VixExtFile *
+vsphere_vm_list_files (const VsphereVm *self, const char *ref, gint64 modified,
+                       gsize *ret_n)
+{
+  return vsphere_layout_list (self->layout, ref, modified, ret_n);
 }
 
 const char *

@@ -30,6 +30,8 @@ struct VsphereMirror {
   GPtrArray *dirty;  /* VsphereVm whose record may differ from `taken` */
   GPtrArray *gone;   /* ids of VMs that were taken and are no more */
   gboolean moved;    /* a folder or the like changed: paths may have too */
+  guint serial;      /* of the newest update */
+  guint last_leave;  /* of the newest that took something away */
 };
 
 /* ---- nodes ---- */
@@ -250,7 +252,8 @@ property_at (gsize i)
 }
 
 const char **
-vsphere_mirror_list_paths (const char *version, const char *type)
+vsphere_mirror_list_paths (const char *version, const char *type,
+                           gboolean files)
 {
   int kind = find_kind (type);
   GPtrArray *paths;
@@ -261,6 +264,7 @@ vsphere_mirror_list_paths (const char *version, const char *type)
   paths = g_ptr_array_new ();
   for (gsize i = 0; (property = property_at (i)) != NULL; i++)
     if ((int)property->kind == kind
+        && (files || property->type != &soap_type_VirtualMachineFileLayoutEx)
         && vsphere_version_compare (property->since, version) <= 0)
       g_ptr_array_add (paths, (gpointer)property->path);
   g_ptr_array_add (paths, NULL);
@@ -385,7 +389,9 @@ vsphere_mirror_apply (VsphereMirror *self, const SoapObjectUpdate *update,
   if (kind < 0)
     return;
   node = find_node (self, (MirrorKind)kind, update->obj.value);
+  self->serial++;
   if (g_str_equal (update->kind, "leave")) {
+    self->last_leave = self->serial;
     if (node != NULL)
       leave (self, node);
     return;
@@ -396,6 +402,7 @@ vsphere_mirror_apply (VsphereMirror *self, const SoapObjectUpdate *update,
     node = mirror_get_node (self, (MirrorKind)kind, update->obj.value);
   if (enters)
     enter (self, node);
+  node->serial = self->serial;
   for (gsize i = 0; i < update->changeSet.n; i++) {
     const SoapPropertyChange *change = &update->changeSet.items[i];
     gboolean unset = !g_str_equal (change->op, "assign");
@@ -421,6 +428,25 @@ vsphere_mirror_apply_content (VsphereMirror *self,
     set_property (self, node, content->propSet.items[i].name,
                   content->propSet.items[i].val, arena);
   settle (self, node, cut);
+}
+
+guint
+vsphere_mirror_get_serial (const VsphereMirror *self)
+{
+  return self->serial;
+}
+
+gboolean
+vsphere_mirror_is_newer (VsphereMirror *self, const SoapRef *ref, guint since)
+{
+  int kind = find_kind (ref->type);
+  const MirrorNode *node
+    = kind < 0 ? NULL : find_node (self, (MirrorKind)kind, ref->value);
+
+  /* Serials may wrap around. What left is not known by name any more. */
+  if (node == NULL || !node->present)
+    return (gint)(self->last_leave - since) > 0;
+  return (gint)(node->serial - since) > 0;
 }
 
 void
@@ -535,18 +561,25 @@ take_vm (VsphereMirror *self, VsphereVm *vm, gboolean complete, GArray *changes)
 {
   g_auto (GStrv) path = NULL;
   g_autofree char *vmx_path = NULL;
+  guint64 hash = vsphere_layout_hash (vm->layout);
   VsphereChange change = { .removed = NULL };
 
   if (!make_path (self, vm, &path) && !complete)
     return FALSE;
   vmx_path = make_vmx_path (vm);
   mirror_vm_set_path (vm, (const char *const *)path, vmx_path);
-  if (vm->taken != NULL && vix_vm_record_equal (vm->taken, vm->record))
+  change.files_only
+    = vm->taken != NULL && vix_vm_record_equal (vm->taken, vm->record);
+  if (change.files_only && hash == vm->taken_layout_hash)
     return TRUE;
-  vix_vm_record_unref (vm->taken);
-  vm->taken = vix_vm_record_ref (vm->record);
-  change.put = vix_vm_record_ref (vm->record);
-  change.serial = ++vm->taken_serial;
+  vm->taken_layout_hash = hash;
+  if (!change.files_only) {
+    vix_vm_record_unref (vm->taken);
+    vm->taken = vix_vm_record_ref (vm->record);
+    vm->taken_serial++;
+  }
+  change.put = vix_vm_record_ref (vm->taken);
+  change.serial = vm->taken_serial;
   g_array_append_val (changes, change);
   return TRUE;
 }

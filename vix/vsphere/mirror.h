@@ -30,11 +30,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsphereMirror, vsphere_mirror_free)
  * vsphere_mirror_list_paths:
  * @version: the API version spoken; newer properties are left out
  * @type: "VirtualMachine", "Folder", ...
+ * @files: with that of which the files are listed: most of all bytes
  *
  * Returns: (transfer full): the paths to ask for, a NULL-terminated array of
  * static strings; NULL for a type that the mirror does not hold
  */
-const char **vsphere_mirror_list_paths (const char *version, const char *type);
+const char **vsphere_mirror_list_paths (const char *version, const char *type,
+                                        gboolean files);
 /* The types that the mirror holds, NULL-terminated. */
 extern const char *const vsphere_mirror_types[];
 
@@ -49,10 +51,17 @@ extern const char *const vsphere_mirror_types[];
  */
 void vsphere_mirror_apply (VsphereMirror *self, const SoapObjectUpdate *update,
                            gboolean cut, SoapArena *arena);
-/* As an "enter". */
+/* As an "enter", but of no update. */
 void vsphere_mirror_apply_content (VsphereMirror *self,
                                    const SoapObjectContent *content,
                                    gboolean cut, SoapArena *arena);
+
+/* Grows with each update. */
+guint vsphere_mirror_get_serial (const VsphereMirror *self);
+/* Whether an update told of @ref, or took it away, when the serial had been
+ * @since. Content asked for then may be older, and must not be applied. */
+gboolean vsphere_mirror_is_newer (VsphereMirror *self, const SoapRef *ref,
+                                  guint since);
 
 /* Everything known is in doubt until it is applied again ... */
 void vsphere_mirror_mark (VsphereMirror *self);
@@ -65,6 +74,7 @@ void vsphere_mirror_sweep (VsphereMirror *self);
 typedef struct {
   const VixExtVM *put; /* owned; NULL: */
   char *removed;       /* owned: the id of a VM that is gone */
+  gboolean files_only; /* with put: that is as it was, its files changed */
   guint serial;        /* of the VM's changes */
 } VsphereChange;
 
@@ -94,6 +104,10 @@ gboolean vsphere_vm_is_confirmed (const VsphereVm *self);
 const char *vsphere_vm_get_snapshot_ref (const VsphereVm *self, gint64 id);
 /* 0 if there is none. */
 gint64 vsphere_vm_find_snapshot_id (const VsphereVm *self, const char *ref);
+/* (transfer full): its files, or those of the snapshot whose object is @ref;
+ * see vsphere_layout_list(). */
+VixExtFile *vsphere_vm_list_files (const VsphereVm *self, const char *ref,
+                                   gint64 modified, gsize *ret_n);
 /* "[ds] dir/vm.vmx" as on the wire; "" unknown. */
 const char *vsphere_vm_get_wire_path (const VsphereVm *self);
 /* (nullable): the value of the datacenter that it is in. */

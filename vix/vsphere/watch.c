@@ -119,6 +119,17 @@ vsphere_watch_is_loaded (VsphereWatch *self)
 }
 
 gboolean
+vsphere_watch_is_wanted (VsphereWatch *self)
+{
+  gboolean wanted;
+
+  vix_lock (&self->host->lock);
+  wanted = self->wanted;
+  vix_unlock (&self->host->lock);
+  return wanted;
+}
+
+gboolean
 vsphere_watch_check_here (VsphereWatch *self, GError **error)
 {
   gboolean here;
@@ -295,7 +306,7 @@ ensure_filter (VsphereWatch *self, const VsphereService *service,
   if (self->view == NULL)
     return FALSE;
   view.value = self->view;
-  vsphere_spec_init_inventory (&spec, service->version, &view);
+  vsphere_spec_init_inventory (&spec, service->version, &view, TRUE);
   reply
     = vsphere_session_call (self->host->session, &soap_method_CreateFilter,
                             &collector, &args, &extra, self->stopping, error);

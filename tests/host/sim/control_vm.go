@@ -134,6 +134,13 @@ func controlVMSet(o *order) (interface{}, error) {
 			v.setPower(v.power)
 		case "frozen":
 			v.frozen = o.flag(key)
+		case "log":
+			bytes, err := o.number(key, 0)
+			if err != nil {
+				return nil, err
+			}
+			v.log = int64(bytes)
+			v.note("layoutEx", "layout")
 		case "current":
 			v.current = nil
 			v.refreshTree()

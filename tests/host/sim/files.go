@@ -51,7 +51,7 @@ func (v *vm) files() []file {
 		list = add(list, ".vmss", types.VirtualMachineFileLayoutExFileTypeSuspend, 65536, nil)
 		list = add(list, ".vmem", types.VirtualMachineFileLayoutExFileTypeSuspendMemory, int64(v.plain.Hardware.MemoryMB)<<20, nil)
 	}
-	return append(list, file{dir + "/vmware.log", types.VirtualMachineFileLayoutExFileTypeLog, 0, func() string { return "" }, start})
+	return append(list, file{dir + "/vmware.log", types.VirtualMachineFileLayoutExFileTypeLog, v.log, nil, start})
 }
 
 func (s *snapshot) stem() string {

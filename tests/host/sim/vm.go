@@ -28,6 +28,7 @@ type vm struct {
 	power  types.VirtualMachinePowerState
 	tools  string // ok, none, bad
 	frozen bool   // quiescing fails
+	log    int64  // bytes of vmware.log
 
 	roots   []*snapshot
 	current *snapshot
