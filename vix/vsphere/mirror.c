@@ -26,12 +26,13 @@ typedef struct {
 
 struct VsphereMirror {
   gboolean flat;
-  GHashTable *nodes; /* set of MirrorNode, by kind and value */
-  GPtrArray *dirty;  /* VsphereVm whose record may differ from `taken` */
-  GPtrArray *gone;   /* ids of VMs that were taken and are no more */
-  gboolean moved;    /* a folder or the like changed: paths may have too */
-  guint serial;      /* of the newest update */
-  guint last_leave;  /* of the newest that took something away */
+  GHashTable *nodes;   /* set of MirrorNode, by kind and value */
+  GPtrArray *dirty;    /* VsphereVm whose record may differ from `taken` */
+  GPtrArray *homeless; /* those of them whose place has not come yet */
+  GPtrArray *gone;     /* ids of VMs that were taken and are no more */
+  gboolean moved;      /* a folder or the like changed: paths may have too */
+  guint serial;        /* of the newest update */
+  guint last_leave;    /* of the newest that took something away */
 };
 
 /* ---- nodes ---- */
@@ -100,8 +101,9 @@ drop_ref (VsphereMirror *self, MirrorNode *node)
   if (--node->refs > 0)
     return;
   g_assert (!node->present && node->parent == NULL && node->vapp == NULL);
-  if (node->kind == MIRROR_VM && ((VsphereVm *)node)->dirty)
-    g_ptr_array_remove_fast (self->dirty, node);
+  if (node->kind == MIRROR_VM && ((VsphereVm *)node)->dirty
+      && !g_ptr_array_remove_fast (self->dirty, node))
+    g_ptr_array_remove_fast (self->homeless, node);
   g_hash_table_remove (self->nodes, node);
 }
 
@@ -158,6 +160,7 @@ vsphere_mirror_new (gboolean flat)
   self->flat = flat;
   self->nodes = g_hash_table_new_full (node_hash, node_equal, NULL, free_node);
   self->dirty = g_ptr_array_new ();
+  self->homeless = g_ptr_array_new ();
   self->gone = g_ptr_array_new_with_free_func (g_free);
   return self;
 }
@@ -169,6 +172,7 @@ vsphere_mirror_free (VsphereMirror *self)
     return;
   g_hash_table_unref (self->nodes);
   g_ptr_array_unref (self->dirty);
+  g_ptr_array_unref (self->homeless);
   g_ptr_array_unref (self->gone);
   g_free (self);
 }
@@ -617,20 +621,25 @@ GArray *
 vsphere_mirror_take_changes (VsphereMirror *self, gboolean complete)
 {
   GArray *changes = g_array_new (FALSE, FALSE, sizeof (VsphereChange));
-  guint left = 0;
 
   g_array_set_clear_func (changes, clear_change);
   if (self->moved)
     mark_all_dirty (self);
+  /* A host may tell of all VMs before it tells of a folder: trying each of
+   * them after each part of that would take the square of the time. */
+  if (self->moved || complete) {
+    g_ptr_array_extend (self->dirty, self->homeless, NULL, NULL);
+    g_ptr_array_set_size (self->homeless, 0);
+  }
   self->moved = FALSE;
   for (guint i = 0; i < self->dirty->len; i++) {
     VsphereVm *vm = self->dirty->pdata[i];
 
     vm->dirty = !take_vm (self, vm, complete, changes);
     if (vm->dirty)
-      self->dirty->pdata[left++] = vm;
+      g_ptr_array_add (self->homeless, vm);
   }
-  g_ptr_array_set_size (self->dirty, (gint)left);
+  g_ptr_array_set_size (self->dirty, 0);
   take_gone (self, changes);
   return changes;
 }

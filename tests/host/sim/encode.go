@@ -45,7 +45,7 @@ func encodeValue(value interface{}) (encoded, error) {
 func kept(path string) bool {
 	first, _, _ := strings.Cut(path, ".")
 	switch first {
-	case "name", "parent", "parentVApp", "snapshot", "config", "runtime":
+	case "name", "parent", "parentVApp", "snapshot", "config", "runtime", "layoutEx":
 		return true
 	}
 	return path == "summary.config.vmPathName"

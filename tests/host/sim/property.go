@@ -222,15 +222,29 @@ func wants(paths []string, name string) bool {
 	return false
 }
 
+// lacks tells whether one of the paths is that property, or below it, and is
+// not kept encoded.
+func (v *vm) lacks(paths []string, name string) bool {
+	for _, path := range paths {
+		if path == name || strings.HasPrefix(path, name+".") {
+			if _, ok := v.values[path]; !ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // vmProperties adds what is made only when asked for.
 func (w *world) vmProperties(v *vm, paths []string) reflect.Value {
 	hidden := v.mo.Runtime.ConnectionState == types.VirtualMachineConnectionStateInaccessible ||
 		v.mo.Runtime.ConnectionState == types.VirtualMachineConnectionStateInvalid
-	if !hidden && !wants(paths, "layoutEx") && !wants(paths, "layout") && !wants(paths, "recentTask") {
+	layoutEx := v.lacks(paths, "layoutEx")
+	if !hidden && !layoutEx && !wants(paths, "layout") && !wants(paths, "recentTask") {
 		return reflect.ValueOf(v.mo).Elem()
 	}
 	copied := *v.mo
-	if wants(paths, "layoutEx") {
+	if layoutEx {
 		copied.LayoutEx = v.layoutEx()
 	}
 	if wants(paths, "layout") {
