@@ -134,7 +134,7 @@ set_error (FsHost *self, VixHandle job, VixError code, GError **error)
                                      VIX_PROPERTY_JOB_RESULT_EXTRA_ERROR_INFO,
                                      &text, VIX_PROPERTY_NONE)))
     text = NULL;
-  g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "%s: %s%s", source,
+  g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "%s%s",
                text != NULL && *text != '\0' ? text
                                              : Vix_GetErrorText (code, NULL),
                unknown ? " (and there is no directory of that name here)" : "");
@@ -167,6 +167,15 @@ connect_host (FsHost *self, VixError *ret_code, GError **error)
   return host;
 }
 
+static void
+warn_of_trust (FsHost *self)
+{
+  g_warning ("%s: insecure: whoever answers there is believed to be the host",
+             self->source->text);
+  fs_watch_tell (self, "insecure", "reason",
+                 "the host's certificate is not checked");
+}
+
 static gboolean
 attempt (FsHost *self, VixError *ret_code, GError **error)
 {
@@ -176,8 +185,7 @@ attempt (FsHost *self, VixError *ret_code, GError **error)
   if (handle == VIX_INVALID_HANDLE)
     return FALSE;
   if (!self->source->is_local && self->source->options.insecure)
-    fs_watch_tell (self, "insecure", "reason",
-                   "the host's certificate is not checked");
+    warn_of_trust (self);
   g_mutex_lock (&self->lock);
   self->handle = handle;
   g_clear_pointer (&self->credentials, fs_credentials_free);
@@ -185,8 +193,8 @@ attempt (FsHost *self, VixError *ret_code, GError **error)
   g_mutex_unlock (&self->lock);
   code = VixExt_Watch (handle, fs_watch_event, self);
   if (VIX_FAILED (code)) {
-    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "%s: %s",
-                 self->source->text, Vix_GetErrorText (code, NULL));
+    g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+                         Vix_GetErrorText (code, NULL));
     return FALSE;
   }
   return TRUE;
@@ -197,8 +205,10 @@ fs_host_open (FsHost *self, GError **error)
 {
   VixError code;
 
-  if (!attempt (self, &code, error))
+  if (!attempt (self, &code, error)) {
+    g_prefix_error (error, "%s: ", self->source->text);
     return FALSE;
+  }
   fs_host_wait_tried (self);
   if (!self->loaded) {
     VixExtHostStatus status;

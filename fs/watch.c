@@ -168,7 +168,7 @@ host_changed (FsHost *host)
     fs_watch_tell (host, "connection-lost", "reason", status.problem);
     fs_host_lost (host);
   } else {
-    fs_watch_tell (host, "connected", NULL, NULL);
+    fs_watch_tell (host, "connected", "product", status.product);
   }
 }
 
@@ -187,9 +187,12 @@ settle (FsHost *host)
 {
   FsMount *mount = fs_host_mount (host);
   FsStale *stale = fs_stale_new ();
+  VixExtHostStatus status;
 
   fs_tree_settle (mount->tree, fs_host_number (host), stale);
   fs_notify_send (mount->notify, stale);
+  fs_host_get_status (host, &status);
+  fs_watch_tell (host, "connected", "product", status.product);
   fs_host_loaded (host);
 }
 

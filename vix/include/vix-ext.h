@@ -165,7 +165,7 @@ typedef struct VixExtHostStatus {
   int64 since;         /* microseconds since 1970: in this state since */
   char product[64];    /* "Workstation directory", "VMware ESXi 8.0.3", ... */
   char apiVersion[32]; /* "" where there is none */
-  char problem[256];   /* why it is reconnecting; "" while connected */
+  char problem[1024];  /* why it is reconnecting; "" while connected */
   int64 capacity;      /* bytes of the datastores behind the host */
   int64 freeSpace;     /* bytes, as an unprivileged user may use them */
   int64 numVMs;
