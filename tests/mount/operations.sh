@@ -229,6 +229,15 @@ last_error_is_kept () {
     && mkdir "$mnt/web02/snapshots/x" && rmdir "$mnt/web02/snapshots/x"
 }
 
+power_is_told () {
+  local power=$mnt/web02/power
+  same off "$(cat "$power")" \
+    && fails 'not supported' bash -c "echo on > '$power'" \
+    && fails 'Invalid argument' bash -c "echo sideways > '$power'" \
+    && fails 'Invalid argument' bash -c "echo > '$power'" \
+    && same off "$(cat "$power")"
+}
+
 df_is_the_datastores () {
   same "$(df --output=size "$vms" | tail -1)" \
     "$(df --output=size "$mnt" | tail -1)"
@@ -342,6 +351,7 @@ check snapshot-files-are-what-it-owns snapshot_files_are_what_it_owns
 check info-is-json info_is_json
 check facts-are-xattrs-of-directories facts_are_xattrs_of_directories
 check last-error-is-kept last_error_is_kept
+check power-is-told power_is_told
 check df-is-the-datastores df_is_the_datastores
 check du-is-what-it-occupies du_is_what_it_occupies
 check control-files-are-there control_files_are_there
