@@ -12,12 +12,20 @@ is_xml_char (gunichar c)
          || (c >= 0xE000 && c <= 0xFFFD) || (c >= 0x10000 && c <= 0x10FFFF);
 }
 
-/* Bytes that pass as they are, whatever stands around them. */
+/* Bytes that pass as they are, whatever stands around them: nearly all, so
+ * that this is a table. */
+static const guint8 plain_bytes[256] = {
+  ['\t'] = 1,
+  ['\n'] = 1,
+  ['\r'] = 1,
+  [0x20 ... '&' - 1] = 1,
+  ['&' + 1 ... 0x7E] = 1,
+};
+
 static gboolean
 is_plain (guint8 c)
 {
-  return (c >= 0x20 && c < 0x7F && c != '&') || c == '\n' || c == '\r'
-         || c == '\t';
+  return plain_bytes[c];
 }
 
 typedef enum { PIECE_OK, PIECE_BAD, PIECE_SHORT } Piece;

@@ -185,27 +185,44 @@ soap_parse_time (const char *text, gint64 *ret_us)
 
 /* ---- decoding ---- */
 
+/* What is decoded, for errors. An inventory has a million fields: their names
+ * are put together when one is needed. */
+typedef struct {
+  const char *type; /* NULL: only the name */
+  const char *name;
+} What;
+
+static char *
+spell (const What *what)
+{
+  return what->type == NULL ? g_strdup (what->name)
+                            : g_strconcat (what->type, ".", what->name, NULL);
+}
+
 static gboolean
-bad_value (const char *what, const char *expected, const char *text,
+bad_value (const What *what, const char *expected, const char *text,
            GError **error)
 {
   g_autofree char *start = g_strndup (text, 40);
+  g_autofree char *spelt = spell (what);
 
   g_set_error (error, SOAP_ERROR, SOAP_ERROR_MALFORMED, "%s: \"%s\" is not %s",
-               what, start, expected);
+               spelt, start, expected);
   return FALSE;
 }
 
 static gboolean
-too_big (const char *what, GError **error)
+too_big (const What *what, GError **error)
 {
+  g_autofree char *spelt = spell (what);
+
   g_set_error (error, SOAP_ERROR, SOAP_ERROR_TOO_BIG,
-               "%s: the answer is too big", what);
+               "%s: the answer is too big", spelt);
   return FALSE;
 }
 
 static gboolean
-decode_bool (const char *what, const char *text, gboolean *ret, GError **error)
+decode_bool (const What *what, const char *text, gboolean *ret, GError **error)
 {
   if (g_str_equal (text, "true") || g_str_equal (text, "1"))
     *ret = TRUE;
@@ -223,7 +240,7 @@ decode_struct_pointer (const SoapType *sub, const SoapNode *node,
   gpointer made = soap_arena_alloc (arena, sub->size);
 
   if (made == NULL)
-    return too_big (sub->name, error);
+    return too_big (&(What){ .name = sub->name }, error);
   if (!soap_decode_struct (sub, node, arena, made, error))
     return FALSE;
   *ret = made;
@@ -232,7 +249,7 @@ decode_struct_pointer (const SoapType *sub, const SoapNode *node,
 
 /* A value that is no list. */
 static gboolean
-decode_single (SoapKind kind, const SoapType *sub, const char *what,
+decode_single (SoapKind kind, const SoapType *sub, const What *what,
                const SoapNode *node, SoapArena *arena, gpointer ret,
                GError **error)
 {
@@ -273,7 +290,7 @@ decode_single (SoapKind kind, const SoapType *sub, const char *what,
 /* All lists have the layout of SoapStrings. Of @parent's children those named
  * @name are elements; all of them if @name is NULL. */
 static gboolean
-decode_list (SoapKind kind, const SoapType *sub, const char *what,
+decode_list (SoapKind kind, const SoapType *sub, const What *what,
              const char *name, const SoapNode *parent, SoapArena *arena,
              SoapStrings *ret, GError **error)
 {
@@ -308,9 +325,11 @@ soap_decode_value (SoapKind kind, const SoapType *sub, const char *what,
                    const SoapNode *node, SoapArena *arena, gpointer ret_value,
                    GError **error)
 {
+  What named = { .name = what };
+
   if (is_list (kind))
-    return decode_list (kind, sub, what, NULL, node, arena, ret_value, error);
-  return decode_single (kind, sub, what, node, arena, ret_value, error);
+    return decode_list (kind, sub, &named, NULL, node, arena, ret_value, error);
+  return decode_single (kind, sub, &named, node, arena, ret_value, error);
 }
 
 static gboolean
@@ -318,18 +337,17 @@ decode_field (const SoapType *type, const SoapField *field,
               const SoapNode *node, SoapArena *arena, gpointer ret,
               GError **error)
 {
-  char what[128];
+  const What what = { type->name, field->name };
   const SoapNode *child;
 
-  g_snprintf (what, sizeof what, "%s.%s", type->name, field->name);
   if (is_list (field->kind))
-    return decode_list (field->kind, field->sub, what, field->name, node, arena,
-                        ret, error);
+    return decode_list (field->kind, field->sub, &what, field->name, node,
+                        arena, ret, error);
   if (field->kind == SOAP_KIND_TYPE)
-    return decode_single (field->kind, NULL, what, node, arena, ret, error);
+    return decode_single (field->kind, NULL, &what, node, arena, ret, error);
   child = soap_node_child (node, field->name);
   if (child != NULL
-      && !decode_single (field->kind, field->sub, what, child, arena, ret,
+      && !decode_single (field->kind, field->sub, &what, child, arena, ret,
                          error))
     return FALSE;
   if ((field->flags & SOAP_FIELD_REQUIRED) != 0
@@ -337,7 +355,7 @@ decode_field (const SoapType *type, const SoapField *field,
           || (field->kind == SOAP_KIND_REF
               && ((SoapRef *)ret)->value == NULL))) {
     g_set_error (error, SOAP_ERROR, SOAP_ERROR_MALFORMED,
-                 "%s is missing in the answer", what);
+                 "%s.%s is missing in the answer", type->name, field->name);
     return FALSE;
   }
   return TRUE;
