@@ -16,12 +16,14 @@ struct FsHost {
   guint number;           /* const */
   const FsSource *source; /* const */
 
-  GMutex lock; /* leaf: all below */
-  GCond changed;
-  VixHandle handle;           /* once connected */
-  VixHandle job;              /* connecting */
+  /* Of the thread that connects. */
   FsCredentials *credentials; /* until connected */
   FsCredentials *refused;     /* those that the host did not take */
+
+  GMutex lock; /* leaf: all below */
+  GCond changed;
+  VixHandle handle; /* once connected */
+  VixHandle job;    /* connecting */
   gboolean loaded;
   gboolean tried;
   gboolean stopping;
@@ -176,11 +178,25 @@ warn_of_trust (FsHost *self)
                  "the host's certificate is not checked");
 }
 
+static void
+disconnect (FsHost *self)
+{
+  VixHandle handle;
+
+  g_mutex_lock (&self->lock);
+  handle = self->handle;
+  self->handle = VIX_INVALID_HANDLE;
+  g_mutex_unlock (&self->lock);
+  if (handle == VIX_INVALID_HANDLE)
+    return;
+  VixHost_Disconnect (handle);
+  Vix_ReleaseHandle (handle);
+}
+
 static gboolean
 attempt (FsHost *self, VixError *ret_code, GError **error)
 {
   VixHandle handle = connect_host (self, ret_code, error);
-  VixError code;
 
   if (handle == VIX_INVALID_HANDLE)
     return FALSE;
@@ -188,15 +204,16 @@ attempt (FsHost *self, VixError *ret_code, GError **error)
     warn_of_trust (self);
   g_mutex_lock (&self->lock);
   self->handle = handle;
-  g_clear_pointer (&self->credentials, fs_credentials_free);
-  g_clear_pointer (&self->refused, fs_credentials_free);
   g_mutex_unlock (&self->lock);
-  code = VixExt_Watch (handle, fs_watch_event, self);
-  if (VIX_FAILED (code)) {
+  *ret_code = VixExt_Watch (handle, fs_watch_event, self);
+  if (VIX_FAILED (*ret_code)) {
+    disconnect (self);
     g_set_error_literal (error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
-                         Vix_GetErrorText (code, NULL));
+                         Vix_GetErrorText (*ret_code, NULL));
     return FALSE;
   }
+  g_clear_pointer (&self->credentials, fs_credentials_free);
+  g_clear_pointer (&self->refused, fs_credentials_free);
   return TRUE;
 }
 
@@ -209,8 +226,7 @@ fs_host_open (FsHost *self, GError **error)
     g_prefix_error (error, "%s: ", self->source->text);
     return FALSE;
   }
-  fs_host_wait_tried (self);
-  if (!self->loaded) {
+  if (!fs_host_wait_tried (self)) {
     VixExtHostStatus status;
 
     fs_host_get_status (self, &status);
@@ -249,13 +265,17 @@ fs_host_loaded (FsHost *self)
   g_mutex_unlock (&self->lock);
 }
 
-void
+gboolean
 fs_host_wait_tried (FsHost *self)
 {
+  gboolean loaded;
+
   g_mutex_lock (&self->lock);
   while (!self->tried)
     g_cond_wait (&self->changed, &self->lock);
+  loaded = self->loaded;
   g_mutex_unlock (&self->lock);
+  return loaded;
 }
 
 /* FALSE: the end has come. */
@@ -352,11 +372,7 @@ fs_host_close (FsHost *self)
   g_mutex_unlock (&self->lock);
   if (self->thread != NULL)
     g_thread_join (g_steal_pointer (&self->thread));
-  if (self->handle == VIX_INVALID_HANDLE)
-    return;
-  VixHost_Disconnect (self->handle);
-  Vix_ReleaseHandle (self->handle);
-  self->handle = VIX_INVALID_HANDLE;
+  disconnect (self);
 }
 
 /* ---- state ---- */

@@ -39,8 +39,8 @@ gboolean fs_host_open (FsHost *self, GError **error);
 
 /* The same in the background, for as long as it takes. */
 void fs_host_begin (FsHost *self);
-/* Waits until it is loaded, or was seen not to be reachable now. */
-void fs_host_wait_tried (FsHost *self);
+/* Waits until it is loaded, or was seen not to be reachable now: %FALSE. */
+gboolean fs_host_wait_tried (FsHost *self);
 
 /* No more attempts, no more events; then to be freed. */
 void fs_host_close (FsHost *self);
