@@ -300,6 +300,33 @@ snapshot_current (Teller *self, FsJson *json, const char *name)
                 self->node->vm->currentSnapshot == self->node->snapshot->id);
 }
 
+/* How the snapshots begin that programs make for themselves, and are at a loss
+ * when somebody removes them. */
+static const struct {
+  const char *prefix;
+  const char *owner;
+} foreign_snapshots[] = {
+  { "Consolidate Helper", "VMware consolidation" },
+  { "_VCB-BACKUP_", "VMware Consolidated Backup" },
+  { "VEEAM BACKUP TEMPORARY SNAPSHOT", "Veeam Backup" },
+  { "NBU_SNAPSHOT", "NetBackup" },
+  { "__GX_BACKUP__", "Commvault" },
+};
+
+static void
+snapshot_owner (Teller *self, FsJson *json, const char *name)
+{
+  const char *owner = NULL;
+  gsize i;
+
+  for (i = 0; i < G_N_ELEMENTS (foreign_snapshots); i++) {
+    if (g_str_has_prefix (self->node->snapshot->name,
+                          foreign_snapshots[i].prefix))
+      owner = foreign_snapshots[i].owner;
+  }
+  string_or_nothing (json, name, owner);
+}
+
 static void
 snapshot_parent (Teller *self, FsJson *json, const char *name)
 {
@@ -384,6 +411,7 @@ static const Fact snapshot_facts[] = {
   { "quiesced", snapshot_quiesced },
   { "needed_by_clone", snapshot_needed },
   { "current", snapshot_current },
+  { "belongs_to", snapshot_owner },
   { "parent", snapshot_parent },
   { "children", snapshot_children },
   { "disks", snapshot_disks },

@@ -10,6 +10,7 @@
  *   bits  0..15  index: of a folder always 1 (so that the root is node 1);
  *                alias of what is below "snapshots"; slot of a file
  *
+ * and then mixed, one to one, for the sake of the kernel's hash tables.
  * So half a million nodes in the kernel's cache cost the daemon nothing, and
  * FORGET is of no interest. Slots are given out upwards; should they ever run
  * out, those that are free are used again with a new generation, so that a

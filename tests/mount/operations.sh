@@ -207,6 +207,17 @@ assert snapshot["name"] == "renamed" and snapshot["parent"] is None, snapshot
 P
 }
 
+foreign_snapshots_are_told () {
+  local helper="$mnt/web02/snapshots/Consolidate Helper- 0"
+  mkdir "$helper" || return 1
+  same 'VMware consolidation' \
+    "$(getfattr --only-values -n user.vix.belongs_to "$helper")" \
+    && grep -q '"belongs_to": "VMware consolidation"' "$helper/info.json" \
+    && ! grep -q belongs_to "$s/renamed/info.json"
+  local status=$?
+  rmdir "$helper" && return $status
+}
+
 facts_are_xattrs_of_directories () {
   getfattr -d "$mnt/web01" 2>&1 | grep -q '^user\.vix\.name="web01"' \
     && getfattr -d "$s/renamed" 2>&1 | grep -q '^user\.vix\.name="renamed"' \
@@ -349,6 +360,7 @@ check config-is-as-of-the-snapshot config_is_as_of_the_snapshot
 check files-are-the-hosts files_are_the_hosts
 check snapshot-files-are-what-it-owns snapshot_files_are_what_it_owns
 check info-is-json info_is_json
+check foreign-snapshots-are-told foreign_snapshots_are_told
 check facts-are-xattrs-of-directories facts_are_xattrs_of_directories
 check last-error-is-kept last_error_is_kept
 check power-is-told power_is_told
