@@ -37,16 +37,35 @@ test_foreign_numbers (void)
 {
   FsNodeId id;
   guint64 number;
+  guint refused = 0;
 
   g_assert_false (fs_node_unpack (0, &id));
-  number = (guint64)FS_N_KINDS << 16;
-  g_assert_false (fs_node_unpack (number, &id));
   for (int round = 0; round < 100000; round++) {
     number = (guint64)(guint32)g_test_rand_int () << 32
              | (guint32)g_test_rand_int ();
     if (fs_node_unpack (number, &id))
       g_assert_cmpuint (fs_node_pack (id), ==, number);
+    else
+      refused++;
   }
+  /* Those of kinds that there are not: most of 64. */
+  g_assert_cmpuint (refused, >, 50000);
+}
+
+/* The kernel hashes node ids by their lower bits. */
+static void
+test_lower_bits_differ (void)
+{
+  g_autoptr (GHashTable) seen = g_hash_table_new (NULL, NULL);
+
+  for (guint slot = 0; slot < 10000; slot++) {
+    FsNodeId id = { slot, 1, FS_KIND_SNAPSHOT, 0 };
+
+    g_hash_table_add (seen,
+                      GUINT_TO_POINTER (fs_node_pack (id) & ((1 << 21) - 1)));
+  }
+  /* 9,976 of random ones would. */
+  g_assert_cmpuint (g_hash_table_size (seen), >, 9900);
 }
 
 /* They are on users' backups: never change. */
@@ -96,6 +115,7 @@ main (int argc, char **argv)
   g_test_add_func ("/node/ids-go-both-ways", test_round_trip);
   g_test_add_func ("/node/root-is-one", test_root);
   g_test_add_func ("/node/foreign-numbers-are-no-nodes", test_foreign_numbers);
+  g_test_add_func ("/node/lower-bits-differ", test_lower_bits_differ);
   g_test_add_func ("/node/inode-numbers-stay-for-ever",
                    test_identity_is_for_ever);
   g_test_add_func ("/node/inode-numbers-differ", test_identities_differ);
