@@ -34,16 +34,23 @@ host_build () {
   done
 }
 
-# host_begin: call once. Ends the test with 77 where Go is not installed.
+# host_begin [DIRECTORY]: call once. Ends the test with 77 where Go is not
+# installed. With a DIRECTORY, which is made: everything goes there, and the
+# caller, who has a trap of its own, ends the servers and removes it.
 host_begin () {
   if ! command -v go > /dev/null || [ ! -d "$host_govmomi" ]; then
     echo "skipped: needs golang-go and golang-github-vmware-govmomi-dev"
     exit 77
   fi
-  host_tmp=$(mktemp -d "${TMPDIR:-/tmp}/host-XXXXXX") || exit 1
-  trap host_end EXIT
-  trap 'exit 130' INT
-  trap 'exit 143' TERM
+  if [ $# -gt 0 ]; then
+    host_tmp=$1
+    mkdir "$host_tmp" || exit 1
+  else
+    host_tmp=$(mktemp -d "${TMPDIR:-/tmp}/host-XXXXXX") || exit 1
+    trap host_end EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+  fi
   host_build || { echo "the simulator does not build"; exit 1; }
 }
 

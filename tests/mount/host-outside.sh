@@ -1,0 +1,237 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Usage: host-outside.sh VIXFS - what another client does on the host shows up
+# within two seconds (the time is printed; a loaded machine gets longer), while
+# others list without a break.
+# shellcheck source=tests/mount/host-lib.sh
+. "$(dirname "$0")/host-lib.sh"
+dc=$mnt/DC0
+vm=$dc/vm00000
+s=$vm/snapshots
+
+# shows COMMAND...: it becomes true; says after how long.
+shows () {
+  local start=${EPOCHREALTIME/./} ms
+  within 20 "$@" || return 1
+  ms=$(((${EPOCHREALTIME/./} - start) / 1000))
+  printf '# %d ms: %s\n' "$ms" "${*/$mnt\//}" >&3
+}
+
+listed () { same "$1" "$(ls "$2" | paste -sd' ')"; } # WANTED DIRECTORY
+
+a_new_snapshot () {
+  ls -lR "$s" >/dev/null
+  order a snapshot/create vm=vm00000 name=theirs description=text \
+    && shows listed theirs "$s" && same text "$(cat "$s/theirs/description")" \
+    && same theirs "$(cat "$vm/current")" \
+    && same 1 "$(info "$vm/info.json" 'a["snapshots"]')"
+}
+
+a_child () {
+  order a snapshot/create vm=vm00000 name=child && shows [ -d "$s/child" ] \
+    && same ../theirs "$(readlink "$s/child/parent")"
+}
+
+a_new_name () {
+  local ino
+  ino=$(stat -c %i "$s/theirs")
+  order a snapshot/rename vm=vm00000 snapshot=theirs name=ours \
+    && shows listed 'child ours' "$s" && same "$ino" "$(stat -c %i "$s/ours")" \
+    && [[ ! -e $s/theirs ]] && same ../ours "$(readlink "$s/child/parent")"
+}
+
+a_new_description () {
+  cat "$s/ours/description" >/dev/null
+  order a snapshot/rename vm=vm00000 snapshot=ours description='new text' \
+    && shows reads 'new text' "$s/ours/description"
+}
+reads () { same "$1" "$(cat "$2")"; }
+
+a_revert () {
+  reads child "$vm/current" \
+    && order a snapshot/revert vm=vm00000 snapshot=ours \
+    && shows reads ours "$vm/current"
+}
+
+a_removal () {
+  order a snapshot/remove vm=vm00000 snapshot=ours \
+    && shows listed child "$s" && [[ ! -e $s/ours && ! -e $s/child/parent ]]
+}
+
+all_removed () {
+  order a snapshot/clear vm=vm00000 && shows listed '' "$s" \
+    && reads '' "$vm/current"
+}
+
+power () {
+  reads off "$vm/power" && order a power vm=vm00000 state=on \
+    && shows reads on "$vm/power"
+}
+
+new_files () {
+  ls "$vm/files" >/dev/null
+  order a power vm=vm00000 state=suspended \
+    && shows [ -e "$vm/files/vm00000.vmss" ]
+}
+
+a_new_vm () {
+  order a vm/create name=new folder=DC0 && shows [ -d "$dc/new/snapshots" ] \
+    && mkdir "$dc/new/snapshots/n" && same n "$(names a new)"
+}
+
+a_vm_renamed () {
+  local ino
+  ino=$(stat -c %i "$dc/new")
+  order a vm/rename vm=new name=other && shows [ -d "$dc/other" ] \
+    && [[ ! -e $dc/new ]] && same "$ino" "$(stat -c %i "$dc/other")" \
+    && [[ -d $dc/other/snapshots/n ]]
+}
+
+a_vm_moved () {
+  local ino
+  ino=$(stat -c %i "$dc/other")
+  order a folder/create folder=DC0/group && order a vm/move vm=other folder=DC0/group \
+    && shows [ -d "$dc/group/other/snapshots/n" ] && [[ ! -e $dc/other ]] \
+    && same "$ino" "$(stat -c %i "$dc/group/other")"
+}
+
+a_folder_renamed () {
+  order a folder/rename folder=DC0/group name=renamed \
+    && shows [ -d "$dc/renamed/other/snapshots/n" ] && [[ ! -e $dc/group ]]
+}
+
+a_vm_destroyed () {
+  order a vm/destroy vm=other && shows [ ! -e "$dc/renamed/other" ]
+}
+
+a_vm_unregistered_and_back () {
+  order a vm/unregister vm=vm00003 && shows [ ! -e "$dc/vm00003" ] \
+    && order a vm/register folder=DC0 name=vm00003 \
+      'path=[LocalDS_0] vm00003/vm00003.vmx' && shows [ -d "$dc/vm00003" ]
+}
+
+events_tell () {
+  local line
+  exec 5<"$mnt/.vixfs/events"
+  order a snapshot/create vm=vm00001 name=told \
+    && line=$(timeout 30 grep -m 1 vm00001 <&5) && printf '%s\n' "$line" \
+    | python3 -c 'import json, sys; json.loads(sys.stdin.readline())'
+  local status=$?
+  exec 5<&-
+  return $status
+}
+
+# Somebody sits in it while it goes: no hang, and the shell lives.
+an_open_directory_that_goes () {
+  order a vm/create name=brief folder=DC0 && within 20 [ -d "$dc/brief" ] \
+    && (cd "$dc/brief/snapshots" && order a vm/destroy vm=brief \
+      && within 20 [ ! -e "$dc/brief" ] && { ls . >/dev/null 2>&1 || true; }) \
+    && ls "$dc" >/dev/null
+}
+
+# ---- no listing is ever torn ----
+
+# In each listing while others change: what was there all along, once; no
+# error; never nothing.
+lister='
+import os, sys
+vms, kept, ready, stop = sys.argv[1:]
+kept = kept.split()
+n = 0
+while not os.path.exists(stop):
+    for vm in "vm00000", "vm00001", "vm00002":
+        names = os.listdir(vms + "/" + vm + "/snapshots")
+        assert len(set(names)) == len(names), ("twice", names)
+        lost = [k for k in kept if k not in names]
+        assert not lost, ("lost", lost, names)
+        for k in kept:
+            os.stat(vms + "/" + vm + "/snapshots/" + k + "/info.json")
+    names = os.listdir(vms)
+    assert "vm00000" in names and "vm00003" in names, names
+    assert len(set(names)) == len(names), ("twice", names)
+    n += 1
+    if n == 3:
+        open(ready, "w").close()
+print(n, "rounds")'
+
+listing_never_flaps () {
+  local i vm listers=() status=0
+  for vm in vm00000 vm00001 vm00002; do
+    order a snapshot/clear vm=$vm && for i in 1 2 3; do
+      order a snapshot/create vm=$vm name="kept$i" || return 1
+    done
+  done
+  within 20 listed 'kept1 kept2 kept3' "$dc/vm00002/snapshots" || return 1
+  for i in 1 2; do
+    python3 -c "$lister" "$dc" 'kept1 kept2 kept3' "$scratch/ready$i" \
+      "$scratch/stop" >"$scratch/lister$i" 2>&1 &
+    listers+=($!)
+  done
+  within 60 [ -e "$scratch/ready1" ] && within 60 [ -e "$scratch/ready2" ]
+  for ((i = 0; i < 40; i++)); do
+    vm=vm0000$((i % 3))
+    order a snapshot/create vm=$vm name="brief$i" \
+      && order a snapshot/rename vm=$vm snapshot="brief$i" name="changed$i" \
+      && order a snapshot/remove vm=$vm snapshot="changed$i" \
+      && order a power vm=$vm state="$( ((i % 2)) && echo on || echo off)" \
+      && order a vm/create name="brief$i" folder=DC0 \
+      && order a vm/destroy vm="brief$i" || status=1
+    ((i % 5)) || mkdir "$dc/$vm/snapshots/mine$i" && rmdir "$dc/$vm/snapshots/mine$i" 2>/dev/null
+  done
+  touch "$scratch/stop"
+  for i in 1 2; do
+    wait "${listers[i - 1]}" || status=1
+    cat "$scratch/lister$i"
+    sed 's/^/# lister: /' "$scratch/lister$i" >&3
+  done
+  return $status
+}
+
+mount_equals_the_host () {
+  order a churn count=300 seed=7 && within 30 equal
+}
+equal () {
+  local vm
+  for vm in vm00000 vm00001 vm00002 vm00003; do
+    same "$(ask a vm vm=$vm | python3 -c '
+import json, sys
+print("\n".join(sorted("%(id)s" % x for x in json.load(sys.stdin)["snapshots"])))')" \
+      "$(for d in "$dc/$vm/snapshots"/*/; do [[ ! -d $d ]] || xattr id "$d"; echo; done \
+        | sed '/^$/d' | LC_ALL=C sort)" || return 1
+  done
+}
+
+fresh_mount_equals_it () {
+  local other=$scratch/other
+  mkdir "$other"
+  mount_host a "$other" && same "$(inventory "$other")" "$(inventory "$mnt")" \
+    && stop_vixfs "$other"
+}
+inventory () {
+  find "$1" ! -name info.json -printf '%i %y %s %l %P\n' | sort -k 5
+}
+
+exec 3>&1
+host_sim a -kind vcenter -vms 4 && mount_host a || exit 1
+check a-new-snapshot-shows a_new_snapshot
+check a-child-shows a_child
+check a-new-name-shows a_new_name
+check a-new-description-shows a_new_description
+check a-revert-shows a_revert
+check a-removal-shows a_removal
+check the-removal-of-all-shows all_removed
+check power-shows power
+check new-files-show new_files
+check a-new-vm-shows a_new_vm
+check a-renamed-vm-shows a_vm_renamed
+check a-moved-vm-shows a_vm_moved
+check a-renamed-folder-shows a_folder_renamed
+check a-destroyed-vm-goes a_vm_destroyed
+check an-unregistered-vm-goes-and-comes a_vm_unregistered_and_back
+check events-tell-of-others events_tell
+check an-open-directory-goes an_open_directory_that_goes
+check listing-never-flaps listing_never_flaps
+check the-mount-equals-the-host mount_equals_the_host
+check a-fresh-mount-equals-it fresh_mount_equals_it
+check it-unmounts stop_vixfs
+finish
