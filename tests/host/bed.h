@@ -1,44 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bed.h - simulators and proxies for test programs in C, and a host of the
- * vSphere provider connected to one, with a diary of what its inventory says.
- * Programs run by ctest.sh, which builds what HOST_BIN holds.
+ * bed.h - a host of the vSphere provider, connected to a simulator, with a
+ * diary of what its inventory says.
  */
 #pragma once
 
 #include "core/provider.h"
+#include "servers.h"
 
 G_BEGIN_DECLS
-
-/* ---- servers ---- */
-
-typedef struct {
-  GPid pid;
-  char *dir;
-  char *url; /* "https://127.0.0.1:PORT/sdk" */
-  char *port;
-  char *control;
-  char *cert;
-  char *sha1, *sha256;
-  char *user, *password;
-} BedServer;
-
-/* @options: separated by blanks */
-BedServer *bed_sim_new (const char *options);
-BedServer *bed_proxy_new (const BedServer *upstream);
-void bed_server_free (BedServer *self);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (BedServer, bed_server_free)
-
-/* GET of a control path, "snapshot/create?vm=a&name=b"; fails the test if the
- * server says no. Returns its answer. */
-char *bed_ctl (const BedServer *self, const char *format, ...)
-  G_GNUC_PRINTF (2, 3);
-/* The number behind "KEY": in the counters, 0 if it is not there. */
-gint64 bed_count (const BedServer *self, const char *key);
-/* The number behind "KEY": in @json; -1 if it is not there. */
-gint64 bed_number (const char *json, const char *key);
-
-/* ---- hosts ---- */
 
 typedef struct {
   const VixProviderOps *ops;
@@ -84,7 +54,8 @@ char *bed_snapshots (const VixExtVM *vm);
 /* Creates a snapshot; 0 with @error. */
 gint64 bed_create (Bed *self, const char *vm_id, const char *name,
                    GError **error);
-/* Waits until bed_snapshots of that VM is @wanted; fails the test after long. */
+/* Waits until bed_snapshots of that VM is @wanted; fails the test after long.
+ */
 void bed_await_snapshots (Bed *self, const char *name, const char *wanted);
 /* Waits until the state is VIXEXT_HOST_*; fails the test after @ms. */
 void bed_await_state (Bed *self, int state, int ms);
