@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * A chain is read link by link, newest first: whatever a link does not hold
- * is asked of its parent, by disk offset.
- */
 #include <string.h>
 
 #include "base/error.h"
 #include "disk/chain.h"
 #include "disk/link-private.h"
+#include "disk/map.h"
 
 /* Directories of all links together, 4 bytes an entry: 30 links of 62 TiB.
  * More is an attack on memory. */
@@ -16,6 +13,7 @@
 struct VmdkChain {
   GPtrArray *links; /* VmdkLink, newest first */
   guint64 capacity;
+  VmdkMap *map;
 };
 
 static void
@@ -29,6 +27,7 @@ vmdk_chain_free (VmdkChain *self)
 {
   if (self == NULL)
     return;
+  vmdk_map_free (self->map);
   g_ptr_array_unref (self->links);
   g_free (self);
 }
@@ -147,6 +146,7 @@ vmdk_chain_open (VmdkResolver *resolver, const char *relative_to,
          != NULL)
     if (!add_parent (self, resolver, error))
       return NULL;
+  self->map = vmdk_map_new (self->links, self->capacity);
   return g_steal_pointer (&self);
 }
 
@@ -171,31 +171,6 @@ vmdk_chain_get_capacity (const VmdkChain *self)
 
 /* --- content ----------------------------------------------------------- */
 
-/* The newest link that holds @offset, NULL if none does, and how far that
- * goes. */
-static gboolean
-find_holder (VmdkChain *self, guint64 offset, guint64 len, VmdkLink **ret_link,
-             VmdkState *ret_state, guint64 *ret_len, GError **error)
-{
-  for (guint i = 0; i < self->links->len; i++) {
-    VmdkLink *link = self->links->pdata[i];
-    VmdkState state;
-
-    if (!vmdk_link_map (link, offset, len, &state, &len, error))
-      return FALSE;
-    if (state == VMDK_UNALLOCATED)
-      continue;
-    *ret_link = link;
-    *ret_state = state;
-    *ret_len = len;
-    return TRUE;
-  }
-  *ret_link = NULL;
-  *ret_state = VMDK_ZERO;
-  *ret_len = len;
-  return TRUE;
-}
-
 static gboolean
 check_range (const VmdkChain *self, guint64 offset, guint64 len, GError **error)
 {
@@ -214,52 +189,16 @@ gboolean
 vmdk_chain_read (VmdkChain *self, guint64 offset, void *buf, gsize len,
                  GError **error)
 {
-  guint8 *out = buf;
-
-  if (!check_range (self, offset, len, error))
-    return FALSE;
-  while (len > 0) {
-    VmdkLink *link;
-    VmdkState state;
-    guint64 n;
-
-    if (!find_holder (self, offset, len, &link, &state, &n, error))
-      return FALSE;
-    if (state == VMDK_ZERO)
-      memset (out, 0, (gsize)n);
-    else if (!vmdk_link_read (link, offset, out, (gsize)n, error))
-      return FALSE;
-    out += n;
-    offset += n;
-    len -= (gsize)n;
-  }
-  return TRUE;
+  return check_range (self, offset, len, error)
+         && vmdk_map_read (self->map, offset, buf, len, error);
 }
 
 gboolean
 vmdk_chain_map (VmdkChain *self, guint64 offset, guint64 len,
                 VmdkState *ret_state, guint64 *ret_len, GError **error)
 {
-  VmdkLink *link;
-  VmdkState state;
-  guint64 done;
-
   len = MIN (len, self->capacity - MIN (offset, self->capacity));
   if (len == 0)
     return check_range (self, offset, 1, error);
-  if (!find_holder (self, offset, len, &link, &state, &done, error))
-    return FALSE;
-  while (done < len) {
-    VmdkState next;
-    guint64 n;
-
-    /* What is wrong further on is reported when it is asked for. */
-    if (!find_holder (self, offset + done, len - done, &link, &next, &n, NULL)
-        || next != state)
-      break;
-    done += n;
-  }
-  *ret_state = state;
-  *ret_len = done;
-  return TRUE;
+  return vmdk_map_find (self->map, offset, len, ret_state, ret_len, error);
 }

@@ -139,6 +139,7 @@ static const VmdkExtentOps cowd_ops = {
   .name = "VMFSSPARSE",
   .map = vmdk_grains_map,
   .read = vmdk_grains_read,
+  .locate = vmdk_grains_locate,
   .free = cowd_free,
 };
 

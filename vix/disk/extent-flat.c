@@ -41,6 +41,15 @@ flat_read (VmdkExtent *extent, guint64 offset, void *buf, gsize len,
 }
 
 static gboolean
+flat_locate (VmdkExtent *extent, guint64 offset, guint64 len,
+             guint64 *ret_where, guint64 *ret_len, GError **error)
+{
+  *ret_where = ((const Flat *)extent)->file_offset + offset;
+  *ret_len = len;
+  return TRUE;
+}
+
+static gboolean
 flat_check (VmdkExtent *extent, GError **error)
 {
   return TRUE;
@@ -157,6 +166,7 @@ static const VmdkExtentOps flat_ops = {
   .name = "FLAT",
   .map = flat_map,
   .read = flat_read,
+  .locate = flat_locate,
   .check = flat_check,
   .reserve = flat_reserve,
   .reserve_end = flat_reserve_end,

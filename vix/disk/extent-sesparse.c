@@ -224,6 +224,7 @@ static const VmdkExtentOps sesparse_ops = {
   .name = "SESPARSE",
   .map = vmdk_grains_map,
   .read = vmdk_grains_read,
+  .locate = vmdk_grains_locate,
   .free = sesparse_free,
 };
 

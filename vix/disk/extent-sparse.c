@@ -14,6 +14,7 @@ const VmdkExtentOps vmdk_sparse_ops = {
   .name = "SPARSE",
   .map = vmdk_grains_map,
   .read = vmdk_grains_read,
+  .locate = vmdk_grains_locate,
   .check = vmdk_sparse_check,
   .reserve = vmdk_sparse_reserve,
   .reserve_end = vmdk_sparse_reserve_end,

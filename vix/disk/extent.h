@@ -27,6 +27,10 @@ typedef struct {
                    VmdkState *ret_state, guint64 *ret_len, GError **error);
   gboolean (*read) (VmdkExtent *self, guint64 offset, void *buf, gsize len,
                     GError **error);
+  /* Where VMDK_DATA at @offset lies in the file, and how much of it from there
+   * on. NULL where data is not stored as it is. */
+  gboolean (*locate) (VmdkExtent *self, guint64 offset, guint64 len,
+                      guint64 *ret_where, guint64 *ret_len, GError **error);
 
   /* NULL where the format cannot be written: */
 

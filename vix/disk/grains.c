@@ -249,6 +249,19 @@ vmdk_grains_find_piece (VmdkGrains *self, guint64 offset, guint64 len,
 }
 
 gboolean
+vmdk_grains_locate (VmdkExtent *extent, guint64 offset, guint64 len,
+                    guint64 *ret_where, guint64 *ret_len, GError **error)
+{
+  guint64 entry;
+
+  if (!vmdk_grains_find_piece ((VmdkGrains *)extent, offset, len, &entry,
+                               ret_len, error))
+    return FALSE;
+  *ret_where = entry * VMDK_SECTOR + offset % extent->grain;
+  return TRUE;
+}
+
+gboolean
 vmdk_grains_read (VmdkExtent *extent, guint64 offset, void *buf, gsize len,
                   GError **error)
 {

@@ -76,6 +76,9 @@ gboolean vmdk_grains_find_piece (VmdkGrains *self, guint64 offset, guint64 len,
                                  guint64 *ret_entry, guint64 *ret_len,
                                  GError **error);
 /* For grains that are stored as they are. */
+gboolean vmdk_grains_locate (VmdkExtent *extent, guint64 offset, guint64 len,
+                             guint64 *ret_where, guint64 *ret_len,
+                             GError **error);
 gboolean vmdk_grains_read (VmdkExtent *extent, guint64 offset, void *buf,
                            gsize len, GError **error);
 
