@@ -415,30 +415,82 @@ struct VixExtReader {
   VixFileReader *file;
 };
 
+/* A function of the provider that opens something of a VM by name. */
+typedef VixFileReader *(*OpenFunc) (gpointer host, const char *id,
+                                    gint64 snapshot, const char *name,
+                                    const VixOp *op, GError **error);
+
+static VixError
+open_reader (FileCall *call, OpenFunc open, const char *what, const char *vm_id,
+             gint64 snapshot, const char *name, VixExtReader **reader,
+             char **message)
+{
+  g_autoptr (GError) error = NULL;
+  VixFileReader *file = NULL;
+
+  if (vix_call_check_function (call->call, open, what, &error))
+    file = open (call->call->host->provider, vm_id, snapshot, name, &call->op,
+                 &error);
+  if (file != NULL) {
+    *reader = g_new (VixExtReader, 1);
+    (*reader)->host = vix_object_ref (call->call->host);
+    (*reader)->file = file;
+  }
+  file_call_end (call);
+  return report (error, message);
+}
+
 VixError
 VixExt_OpenFile (VixHandle host, const char *vmId, int64 snapshot,
                  const char *name, VixExtReader **reader, char **message)
 {
   g_autoptr (GError) error = NULL;
-  VixFileReader *file = NULL;
   FileCall call;
-  const VixProviderOps *ops;
 
   if (name == NULL || reader == NULL)
     return VIX_E_INVALID_ARG;
   *reader = NULL;
   if (!file_call_begin (&call, host, vmId, snapshot, &error))
     return report (error, message);
+  return open_reader (&call, call.call->host->ops->open_file, "reading files",
+                      vmId, snapshot, name, reader, message);
+}
+
+VixError
+VixExt_OpenImage (VixHandle host, const char *vmId, int64 snapshot,
+                  const char *node, VixExtReader **reader, char **message)
+{
+  g_autoptr (GError) error = NULL;
+  FileCall call;
+
+  if (node == NULL || reader == NULL || snapshot == 0)
+    return VIX_E_INVALID_ARG;
+  *reader = NULL;
+  if (!file_call_begin (&call, host, vmId, snapshot, &error))
+    return report (error, message);
+  return open_reader (&call, call.call->host->ops->open_image, "reading disks",
+                      vmId, snapshot, node, reader, message);
+}
+
+VixError
+VixExt_ListImages (VixHandle host, const char *vmId, int64 snapshot,
+                   VixExtImage **images, size_t *count, char **message)
+{
+  g_autoptr (GError) error = NULL;
+  FileCall call;
+  const VixProviderOps *ops;
+
+  if (images == NULL || count == NULL || snapshot == 0)
+    return VIX_E_INVALID_ARG;
+  *images = NULL;
+  *count = 0;
+  if (!file_call_begin (&call, host, vmId, snapshot, &error))
+    return report (error, message);
   ops = call.call->host->ops;
-  if (vix_call_check_function (call.call, ops->open_file, "reading files",
+  if (vix_call_check_function (call.call, ops->list_images, "reading disks",
                                &error))
-    file = ops->open_file (call.call->host->provider, vmId, snapshot, name,
-                           &call.op, &error);
-  if (file != NULL) {
-    *reader = g_new (VixExtReader, 1);
-    (*reader)->host = vix_object_ref (call.call->host);
-    (*reader)->file = file;
-  }
+    ops->list_images (call.call->host->provider, vmId, snapshot, images, count,
+                      &call.op, &error);
   file_call_end (&call);
   return report (error, message);
 }
@@ -459,6 +511,28 @@ VixExt_ReadFile (VixExtReader *reader, int64 offset, void *buffer,
                       &error);
   vix_scope_leave (&reader->host->scope);
   *done = error == NULL ? n : 0;
+  return vix_error_to_public (error);
+}
+
+VixError
+VixExt_MapFile (VixExtReader *reader, int64 offset, int64 length, int *isData,
+                int64 *run)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean data = TRUE;
+  guint64 n = (guint64)length;
+
+  if (reader == NULL || offset < 0 || length <= 0 || isData == NULL
+      || run == NULL)
+    return VIX_E_INVALID_ARG;
+  if (!vix_scope_enter (&reader->host->scope, &error))
+    return vix_error_to_public (error);
+  if (reader->file->map != NULL)
+    reader->file->map (reader->file, (guint64)offset, (guint64)length, &data,
+                       &n, &error);
+  vix_scope_leave (&reader->host->scope);
+  *isData = data;
+  *run = (int64)n;
   return vix_error_to_public (error);
 }
 

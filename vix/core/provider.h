@@ -71,6 +71,10 @@ struct VixFileReader {
   /* Fills @ret_done < @len only at the end of the file. Any thread. */
   gboolean (*read) (VixFileReader *self, guint64 offset, void *buf, gsize len,
                     gsize *ret_done, GError **error);
+  /* The run from @offset on, before the end, that is data or a hole; at most
+   * @len. Any thread. NULL: all is data. */
+  gboolean (*map) (VixFileReader *self, guint64 offset, guint64 len,
+                   gboolean *ret_data, guint64 *ret_len, GError **error);
   void (*free) (VixFileReader *self);
 };
 
@@ -141,6 +145,15 @@ typedef struct {
   VixFileReader *(*open_file) (gpointer host, const char *id, gint64 snapshot,
                                const char *name, const VixOp *op,
                                GError **error);
+  /* Array of VixExtImage in the order of nodes, in one g_malloc block.
+   * @snapshot is not 0. */
+  gboolean (*list_images) (gpointer host, const char *id, gint64 snapshot,
+                           VixExtImage **ret_images, gsize *ret_count,
+                           const VixOp *op, GError **error);
+  /* The disk that was @node. Has @map. */
+  VixFileReader *(*open_image) (gpointer host, const char *id, gint64 snapshot,
+                                const char *node, const VixOp *op,
+                                GError **error);
 } VixProviderOps;
 
 /**

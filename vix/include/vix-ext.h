@@ -295,8 +295,42 @@ VixError VixExt_OpenFile (VixHandle host, const char *vmId, int64 snapshot,
 VixError VixExt_ReadFile (VixExtReader *reader, int64 offset, void *buffer,
                           size_t length, size_t *done);
 
+/*
+ * The run from @offset on, which lies before the end, that is data (*isData
+ * not 0) or a hole, which reads as zeros; at most @length bytes.
+ */
+VixError VixExt_MapFile (VixExtReader *reader, int64 offset, int64 length,
+                         int *isData, int64 *run);
+
 /* NULL is ignored. */
 void VixExt_CloseFile (VixExtReader *reader);
+
+/* ------------------------------------------------------------------ *
+ * Disks of snapshots
+ * ------------------------------------------------------------------ */
+
+/* A disk as the guest had it when the snapshot was taken: whole and flat,
+ * whatever its chain is made of. */
+typedef struct VixExtImage {
+  const char *node; /* "scsi0:0" */
+  int64 bytes;      /* capacity */
+  int64 allocated;  /* bytes that are not holes */
+  int64 changedBy;  /* id of the newest snapshot, this one or an ancestor,
+                     * whose content differs from its parent's */
+  const char *problem; /* "" or why it cannot be read; then the sizes are 0 */
+} VixExtImage;
+
+/* The disks that are part of @snapshot, by node. One buffer for all, to be
+ * freed with Vix_FreeBuffer. May read local disks. */
+VixError VixExt_ListImages (VixHandle host, const char *vmId, int64 snapshot,
+                            VixExtImage **images, size_t *count,
+                            char **message);
+
+/* Opens the disk that was @node. VIX_E_DISK_* naming the file for a damaged
+ * chain. The snapshot must not be removed while it is open. */
+VixError VixExt_OpenImage (VixHandle host, const char *vmId, int64 snapshot,
+                           const char *node, VixExtReader **reader,
+                           char **message);
 
 /* ------------------------------------------------------------------ *
  * Errors

@@ -14,51 +14,30 @@
 #include "disk/link.h"
 #include "workstation/host-private.h"
 #include "workstation/lock-file.h"
+#include "workstation/look.h"
 #include "workstation/state-file.h"
 #include "workstation/vmx.h"
 
-/* The VM as one of these calls finds it. */
+/* The VM, and the files of it that were found. */
 typedef struct {
-  WsVmDir *dir;
-  KvFile *vmx; /* NULL: cannot be read */
-  WsVmsd *vmsd;
-  WsResolver *resolver;
-  GHashTable *paths; /* name -> path, of the files found */
+  WsLook vm;
+  GHashTable *paths; /* name -> path */
 } Look;
 
 static void
 look_clear (Look *look)
 {
-  ws_vm_dir_close (look->dir);
-  kv_file_free (look->vmx);
-  ws_vmsd_free (look->vmsd);
-  ws_resolver_free (look->resolver);
+  ws_look_clear (&look->vm);
   g_clear_pointer (&look->paths, g_hash_table_unref);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Look, look_clear)
 
-/* @ret_snapshot: (out) (nullable): set if @snapshot is not 0 */
 static gboolean
 look_at (WsHost *host, const char *id, gint64 snapshot, Look *look,
          const WsSnapshot **ret_snapshot, GError **error)
 {
   look->paths = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
-  look->dir = ws_host_open_vm_dir (host, id, error);
-  if (look->dir == NULL)
-    return FALSE;
-  look->vmx = ws_vm_dir_read_vmx (look->dir, NULL);
-  look->resolver = ws_resolver_new (look->dir, look->vmx);
-  *ret_snapshot = NULL;
-  if (snapshot == 0)
-    return TRUE;
-  look->vmsd = ws_vm_dir_read_vmsd (look->dir, error);
-  if (look->vmsd == NULL)
-    return FALSE;
-  *ret_snapshot = ws_vmsd_find (look->vmsd, snapshot);
-  if (*ret_snapshot == NULL)
-    g_set_error (error, VIX_ERROR, VIX_E_SNAPSHOT_NOTFOUND,
-                 "%s: there is no snapshot %" G_GINT64_FORMAT, id, snapshot);
-  return *ret_snapshot != NULL;
+  return ws_look_at (host, id, snapshot, &look->vm, ret_snapshot, error);
 }
 
 /* ---- finding ---- */
@@ -91,18 +70,18 @@ static void
 add_working_dir (Look *look)
 {
   const char *name
-    = look->vmx == NULL ? NULL : ws_vmx_get_working_dir (look->vmx);
+    = look->vm.vmx == NULL ? NULL : ws_vmx_get_working_dir (look->vm.vmx);
   g_autofree char *path = NULL;
   char *real;
   gsize i;
 
   if (name == NULL)
     return;
-  path = ws_vm_dir_resolve_path (look->dir, name);
+  path = ws_vm_dir_resolve_path (look->vm.dir, name);
   real = realpath (path, NULL);
-  for (i = 0; real != NULL && look->dir->roots[i] != NULL; i++)
-    if (strcmp (real, look->dir->path) != 0
-        && ws_path_is_inside (real, look->dir->roots[i])) {
+  for (i = 0; real != NULL && look->vm.dir->roots[i] != NULL; i++)
+    if (strcmp (real, look->vm.dir->path) != 0
+        && ws_path_is_inside (real, look->vm.dir->roots[i])) {
       add_directory (look, real);
       break;
     }
@@ -133,8 +112,8 @@ is_extent_name (const char *name, const char *stem)
 static void
 add_damaged_disk (Look *look, const char *file_name)
 {
-  g_autofree char *path = ws_resolver_locate (look->resolver, NULL, file_name,
-                                              VMDK_ROLE_DISK, NULL);
+  g_autofree char *path = ws_resolver_locate (look->vm.resolver, NULL,
+                                              file_name, VMDK_ROLE_DISK, NULL);
   g_autofree char *parent = NULL;
   g_autofree char *stem = NULL;
   g_autoptr (GDir) dir = NULL;
@@ -161,7 +140,7 @@ static void
 add_disk (Look *look, const char *file_name)
 {
   g_autoptr (VmdkLink) link
-    = vmdk_link_open (ws_resolver_vmdk (look->resolver), NULL, file_name,
+    = vmdk_link_open (ws_resolver_vmdk (look->vm.resolver), NULL, file_name,
                       VMDK_ROLE_DISK, FALSE, NULL);
   g_autoptr (GPtrArray) files = NULL;
   guint i;
@@ -185,7 +164,7 @@ add_state_file (Look *look, const char *file_name)
 
   if (file_name[0] == '\0')
     return;
-  path = ws_resolver_locate (look->resolver, NULL, file_name, VMDK_ROLE_DISK,
+  path = ws_resolver_locate (look->vm.resolver, NULL, file_name, VMDK_ROLE_DISK,
                              NULL);
   if (path == NULL)
     return;
@@ -204,7 +183,7 @@ find_files (Look *look, const WsSnapshot *snapshot)
   guint i;
 
   if (snapshot == NULL) {
-    add_directory (look, look->dir->path);
+    add_directory (look, look->vm.dir->path);
     add_working_dir (look);
     return;
   }
@@ -213,8 +192,8 @@ find_files (Look *look, const WsSnapshot *snapshot)
   add_state_file (look, snapshot->state_file);
   for (i = 0; i < WS_N_STATE_KINDS; i++) {
     g_autofree char *name
-      = ws_state_name (look->dir->stem, snapshot->uid, (WsStateKind)i);
-    g_autofree char *path = g_build_filename (look->dir->path, name, NULL);
+      = ws_state_name (look->vm.dir->stem, snapshot->uid, (WsStateKind)i);
+    g_autofree char *path = g_build_filename (look->vm.dir->path, name, NULL);
 
     add_path (look, path);
   }
@@ -300,12 +279,12 @@ static GBytes *
 config_from_sidecar (Look *look, const WsSnapshot *snapshot, GError **error)
 {
   g_autofree char *name
-    = ws_state_name (look->dir->stem, snapshot->uid, WS_STATE_SIDECAR);
-  g_autofree char *label = g_build_filename (look->dir->path, name, NULL);
+    = ws_state_name (look->vm.dir->stem, snapshot->uid, WS_STATE_SIDECAR);
+  g_autofree char *label = g_build_filename (look->vm.dir->path, name, NULL);
   g_auto (WsSavedState) state = { 0 };
   g_autoptr (GError) cause = NULL;
   g_autoptr (GBytes) bytes
-    = ws_vm_dir_read_file (look->dir, name, WS_SIDECAR_MAX_BYTES, &cause);
+    = ws_vm_dir_read_file (look->vm.dir, name, WS_SIDECAR_MAX_BYTES, &cause);
 
   if (g_error_matches (cause, VIX_ERROR, VIX_E_FILE_NOT_FOUND))
     return NULL;
@@ -350,10 +329,10 @@ config_from_vmsn (Look *look, const WsSnapshot *snapshot, GError **error)
     g_set_error (error, VIX_ERROR, VIX_E_FILE_NOT_FOUND,
                  "%s: snapshot %" G_GINT64_FORMAT
                  " names no state file, so its configuration is not known",
-                 look->dir->id, snapshot->uid);
+                 look->vm.dir->id, snapshot->uid);
     return NULL;
   }
-  path = ws_resolver_locate (look->resolver, NULL, snapshot->state_file,
+  path = ws_resolver_locate (look->vm.resolver, NULL, snapshot->state_file,
                              VMDK_ROLE_DISK, error);
   fd = path == NULL ? -1 : open_path (path, error);
   if (fd < 0)
@@ -376,8 +355,8 @@ ws_get_config (gpointer host, const char *id, gint64 snapshot, const VixOp *op,
   if (!look_at (host, id, snapshot, &look, &record, error))
     return NULL;
   if (record == NULL)
-    return ws_vm_dir_read_file (look.dir, look.dir->vmx_name, KV_FILE_MAX_BYTES,
-                                error);
+    return ws_vm_dir_read_file (look.vm.dir, look.vm.dir->vmx_name,
+                                KV_FILE_MAX_BYTES, error);
   config = config_from_sidecar (&look, record, &cause);
   if (config == NULL)
     config = config_from_vmsn (&look, record, cause == NULL ? &cause : NULL);
@@ -455,7 +434,7 @@ static gboolean
 disk_has_file (Look *look, const char *disk_path, const char *path)
 {
   g_autoptr (VmdkLink) link
-    = vmdk_link_open (ws_resolver_vmdk (look->resolver), NULL, disk_path,
+    = vmdk_link_open (ws_resolver_vmdk (look->vm.resolver), NULL, disk_path,
                       VMDK_ROLE_DISK, FALSE, NULL);
   g_autoptr (GPtrArray) files
     = link == NULL ? NULL : vmdk_link_list_files (link);
@@ -475,17 +454,17 @@ is_being_written (Look *look, const char *path)
   g_autoptr (GPtrArray) disks = NULL;
   guint i;
 
-  if (look->vmx == NULL
-      || ws_file_lock_inspect (look->dir->fd, look->dir->vmx_name, NULL)
+  if (look->vm.vmx == NULL
+      || ws_file_lock_inspect (look->vm.dir->fd, look->vm.dir->vmx_name, NULL)
            != WS_LOCK_HELD)
     return FALSE;
   if (g_str_has_suffix (path, ".vmem") && is_held (path))
     return TRUE;
-  disks = ws_vmx_list_disks (look->vmx);
+  disks = ws_vmx_list_disks (look->vm.vmx);
   for (i = 0; i < disks->len; i++) {
     const WsVmxDisk *disk = disks->pdata[i];
     g_autofree char *disk_path = ws_resolver_locate (
-      look->resolver, NULL, disk->file_name, VMDK_ROLE_DISK, NULL);
+      look->vm.resolver, NULL, disk->file_name, VMDK_ROLE_DISK, NULL);
 
     if (disk_path != NULL && is_held (disk_path)
         && disk_has_file (look, disk_path, path))

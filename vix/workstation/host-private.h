@@ -135,6 +135,15 @@ GBytes *ws_get_config (gpointer host, const char *id, gint64 snapshot,
 VixFileReader *ws_open_file (gpointer host, const char *id, gint64 snapshot,
                              const char *name, const VixOp *op, GError **error);
 
+/* ---- images.c ---- */
+
+gboolean ws_list_images (gpointer host, const char *id, gint64 snapshot,
+                         VixExtImage **ret_images, gsize *ret_count,
+                         const VixOp *op, GError **error);
+VixFileReader *ws_open_image (gpointer host, const char *id, gint64 snapshot,
+                              const char *node, const VixOp *op,
+                              GError **error);
+
 /* ---- provider.c ---- */
 
 extern const VixProviderOps ws_provider_ops;

@@ -303,4 +303,6 @@ const VixProviderOps ws_provider_ops = {
   .list_files = ws_list_files,
   .get_config = ws_get_config,
   .open_file = ws_open_file,
+  .list_images = ws_list_images,
+  .open_image = ws_open_image,
 };

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * look.h - a VM as a call that only reads finds it on its disk.
+ */
+#pragma once
+
+#include "workstation/host-private.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+  WsVmDir *dir;
+  KvFile *vmx;  /* NULL: cannot be read */
+  WsVmsd *vmsd; /* NULL unless a snapshot was asked for */
+  WsResolver *resolver;
+} WsLook;
+
+/**
+ * ws_look_at:
+ * @self: zeroed; to be cleared whatever comes back
+ * @ret_snapshot: (out) (nullable): set if @snapshot is not 0
+ *
+ * Blocks on the disk.
+ */
+gboolean ws_look_at (WsHost *host, const char *id, gint64 snapshot,
+                     WsLook *self, const WsSnapshot **ret_snapshot,
+                     GError **error);
+void ws_look_clear (WsLook *self);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (WsLook, ws_look_clear)
+
+G_END_DECLS
