@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/lock.h"
+#include "base/secret.h"
 #include "vsphere/soap/fault.h"
 
 /* Calls in use at once besides the one held open. ESXi before 6.5 had 128
@@ -20,8 +21,8 @@
 
 struct VsphereSession {
   char *host;
-  char *user; /* NULL: the password is a clone ticket */
-  char *password;
+  char *user;     /* NULL: the password is a clone ticket */
+  char *password; /* of vix_secret_new(), for the next login */
   SoapPool *pool;
   guint32 run_id; /* in operation ids */
 
@@ -107,14 +108,6 @@ service_new (const SoapServiceContent *content, const char *version)
 
 /* ---- making and freeing ---- */
 
-static void
-wipe (char *secret)
-{
-  if (secret != NULL)
-    explicit_bzero (secret, strlen (secret));
-  g_free (secret);
-}
-
 VsphereSession *
 vsphere_session_new (const VsphereAddress *address,
                      const VixConnectParams *params, GError **error)
@@ -139,7 +132,7 @@ vsphere_session_new (const VsphereAddress *address,
   self = g_new0 (VsphereSession, 1);
   self->host = g_strdup (address->host);
   self->user = user == NULL || *user == '\0' ? NULL : g_strdup (user);
-  self->password = g_strdup (params->password);
+  self->password = vix_secret_new (params->password);
   self->pool = soap_pool_new (address->base_url, trust, &deadlines, MAX_CALLS);
   self->run_id = g_random_int ();
   vix_lock_init (&self->lock, VIX_LOCK_HOST);
@@ -170,8 +163,8 @@ vsphere_session_free (VsphereSession *self)
   log_out (self);
   soap_pool_free (self->pool);
   vsphere_service_unref (self->service);
-  wipe (self->password);
-  wipe (self->cookie);
+  vix_secret_free (self->password);
+  vix_secret_wipe (self->cookie);
   g_free (self->account);
   g_free (self->user);
   g_free (self->host);
@@ -388,7 +381,7 @@ log_in (VsphereSession *self, GCancellable *cancellable, GError **error)
   session = reply == NULL ? NULL : soap_reply_get_struct (reply);
   vix_lock (&self->lock);
   if (reply != NULL) {
-    wipe (self->cookie);
+    vix_secret_wipe (self->cookie);
     self->cookie = g_steal_pointer (&cookie);
     g_free (self->account);
     self->account = g_strdup (session == NULL ? self->user : session->userName);
@@ -534,7 +527,7 @@ call_in_session (VsphereSession *self, const SoapMethod *method,
                  GError **error)
 {
   for (int attempt = 0;; attempt++) {
-    g_autofree char *cookie = NULL;
+    char *cookie;
     g_autoptr (GError) failure = NULL;
     guint generation;
     SoapReply *reply;
@@ -545,6 +538,7 @@ call_in_session (VsphereSession *self, const SoapMethod *method,
     vix_unlock (&self->lock);
     reply = call_once (self, method, object, args, extra, cookie, NULL,
                        cancellable, &failure);
+    vix_secret_wipe (cookie);
     if (reply != NULL)
       return reply;
     if (extra->as_is || attempt > 0
