@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/secret.h"
 #include "bed.h"
 #include "vsphere/provider.h"
 
@@ -119,8 +120,12 @@ probe (char **argv)
   gpointer host
     = vsphere_provider_ops.connect (&params, inventory, &op, &error);
   Copies copies;
+  char *copy = g_strdup (password);
 
+  /* A copy would be found. */
   explicit_bzero (password, 4096);
+  printf ("control %d\n", count_copies ().dumped);
+  vix_secret_wipe (copy);
   copies = count_copies ();
   printf ("connected %d kept %d dumped %d\n", host != NULL, copies.kept,
           copies.dumped);
@@ -169,6 +174,7 @@ test_memory (void)
     = bed_sim_new ("-kind esx -vms 1 -password " PASSWORD);
   g_autofree char *output = run_probe (sim, PASSWORD);
 
+  g_assert_nonnull (strstr (output, "control 1\n"));
   g_assert_nonnull (strstr (output, "connected 1 kept 1 dumped 0\n"));
   g_assert_nonnull (strstr (output, "disconnected kept 0 dumped 0\n"));
 }
