@@ -14,6 +14,9 @@ needed_to_build='
   pc gio-unix-2.0            libglib2.0-dev
   pc fuse3                   libfuse3-dev
   pc zlib                    zlib1g-dev
+  pc libcurl                 libcurl4-openssl-dev
+  pc libxml-2.0              libxml2-dev
+  pc openssl                 libssl-dev
   cmd fusermount3            fuse3
 '
 needed_for_demo='
@@ -39,6 +42,10 @@ needed_for_tests='
   cmd mandoc                 mandoc
   cmd mount                  mount
   cmd unshare                util-linux
+  cmd curl                   curl
+  cmd openssl                openssl
+  cmd go                     golang-go
+  file /usr/share/gocode/src/github.com/vmware/govmomi/simulator golang-github-vmware-govmomi-dev
 '
 
 say () { printf '%s\n' "$*"; }

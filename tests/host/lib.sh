@@ -15,9 +15,10 @@ host_go () {
 }
 
 # host_build: makes $host_bin/hostsim and hostproxy unless they are newer than
-# their sources. HOST_BIN names a directory to keep them in between runs.
+# their sources. VIXFS_HOST_BIN, or else HOST_BIN, names a directory to keep
+# them in between runs.
 host_build () {
-  host_bin=${HOST_BIN:-$host_tmp/bin}
+  host_bin=${VIXFS_HOST_BIN:-${HOST_BIN:-$host_tmp/bin}}
   mkdir -p "$host_bin"
   local part out
   for part in sim proxy; do

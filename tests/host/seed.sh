@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Usage: seed.sh BUILD-DIR SOURCE-ROOT CC... - the program of tests/unit/api
 # for local VMs, changed only in its connect call, against hosts of the network.
+# shellcheck disable=SC2154 # set by way of lib.sh
 set -u
 build=$1 source=$2
 shift 2

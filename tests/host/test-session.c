@@ -465,6 +465,35 @@ test_secrets_are_not_logged (void)
   g_test_trap_assert_passed ();
 }
 
+/* The free licence is found out when connecting, and what changes something
+ * is told by that word. */
+static void
+test_free_licence (void)
+{
+  static const char *const options[]
+    = { "-kind esx -vms 1 -licence", "-kind esx -vms 1",
+        "-kind vcenter -vms 1 -licence" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (options); i++) {
+    g_autoptr (BedServer) sim = bed_sim_new (options[i]);
+    g_autoptr (Bed) bed = bed_new (sim, TRUE);
+    g_autofree char *id = bed_vm_id (bed, "vm00000");
+    g_autoptr (GError) error = NULL;
+    VixExtHostStatus status = { .size = sizeof status };
+
+    bed->ops->get_status (bed->host, &status);
+    g_test_message ("%s", status.product);
+    g_assert_cmpint (strstr (status.product, "(free licence: reads only)")
+                       != NULL,
+                     ==, i == 0);
+    g_assert_cmpint (bed_create (bed, id, "a", &error), ==, i == 1);
+    if (i == 1)
+      continue;
+    g_assert_error (error, VIX_ERROR, VIX_E_LICENSE);
+    g_assert_nonnull (strstr (error->message, "licence"));
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -483,5 +512,6 @@ main (int argc, char **argv)
   g_test_add_func ("/vsphere/session/spoilt-waits", test_spoilt_waits);
   g_test_add_func ("/vsphere/session/secrets-are-not-logged",
                    test_secrets_are_not_logged);
+  g_test_add_func ("/vsphere/session/free-licence", test_free_licence);
   return g_test_run ();
 }

@@ -244,32 +244,56 @@ create_one (gpointer data)
   return NULL;
 }
 
+enum { MANY = 200 };
+
+/* One on each of the first @n VMs. */
+static void
+create_all (Bed *bed, int n)
+{
+  GThread *threads[MANY];
+  Job jobs[MANY];
+
+  for (int i = 0; i < n; i++) {
+    jobs[i] = (Job){ bed, g_strdup_printf ("vm%05d", i) };
+    threads[i] = g_thread_new ("job", create_one, &jobs[i]);
+  }
+  for (int i = 0; i < n; i++) {
+    g_thread_join (threads[i]);
+    g_free (jobs[i].name);
+  }
+}
+
 static void
 test_side_by_side (void)
 {
-  enum { N = 200 };
+  enum { N = MANY };
   g_autoptr (BedServer) sim = bed_sim_new ("-kind vcenter -vms 200");
   g_autoptr (Bed) bed = bed_new (sim, TRUE);
-  GThread *threads[N];
-  Job jobs[N];
   gint64 start;
 
   g_free (bed_ctl (sim, "set?create=1000"));
   g_free (bed_ctl (sim, "counters?reset=1"));
   start = g_get_monotonic_time ();
-  for (int i = 0; i < N; i++) {
-    jobs[i] = (Job){ bed, g_strdup_printf ("vm%05d", i) };
-    threads[i] = g_thread_new ("job", create_one, &jobs[i]);
-  }
-  for (int i = 0; i < N; i++) {
-    g_thread_join (threads[i]);
-    g_free (jobs[i].name);
-  }
+  create_all (bed, N);
   g_test_message ("%d creates of 1 s each took %d ms, %d filters", N,
                   (int)((g_get_monotonic_time () - start) / 1000),
                   (int)bed_count (sim, "CreateFilter"));
   g_assert_cmpint (bed_count (sim, "CreateSnapshot_Task"), ==, N);
   g_assert_cmpint (bed_count (sim, "CreateFilter"), <=, N);
+}
+
+/* Where news are cut into pieces, that a task succeeded may come long before
+ * what it returned. */
+static void
+test_late_results (void)
+{
+  enum { N = 60 };
+  g_autoptr (BedServer) sim = bed_sim_new ("-vms 60 -truncate 1 -slots 8");
+  g_autoptr (Bed) bed = bed_new (sim, TRUE);
+
+  g_free (bed_ctl (sim, "set?create=30"));
+  create_all (bed, N);
+  g_assert_cmpint (bed_count (sim, "CreateSnapshot_Task"), ==, N);
 }
 
 /* ---- faults of tasks ---- */
@@ -350,6 +374,7 @@ main (int argc, char **argv)
   g_test_add_func ("/vsphere/snapshots/cancel-of-what-cannot-be",
                    test_cancel_of_what_cannot_be);
   g_test_add_func ("/vsphere/snapshots/side-by-side", test_side_by_side);
+  g_test_add_func ("/vsphere/snapshots/late-results", test_late_results);
   g_test_add_func ("/vsphere/snapshots/faults", test_faults);
   g_test_add_func ("/vsphere/snapshots/server2-keeps-one", test_server2);
   return g_test_run ();

@@ -13,6 +13,7 @@
 #include "api/call-private.h"
 #include "api/property-private.h"
 #include "base/error.h"
+#include "base/secret.h"
 #include "core/pool.h"
 
 /* ---- the object ---- */
@@ -79,11 +80,8 @@ static void
 connect_data_free (gpointer data)
 {
   ConnectData *self = data;
-  char *password = (char *)self->params.password;
 
-  if (password != NULL)
-    explicit_bzero (password, strlen (password));
-  g_free (password);
+  vix_secret_free ((char *)self->params.password);
   g_free ((char *)self->params.user_name);
   g_free ((char *)self->params.host_name);
   g_free ((char *)self->params.vendor_library);
@@ -155,7 +153,9 @@ vix_host_connect (const VixConnectParams *params, gboolean pump,
   data->params = *params;
   data->params.host_name = copy_or_null (params->host_name);
   data->params.user_name = copy_or_null (params->user_name);
-  data->params.password = copy_or_null (params->password);
+  data->params.password = params->password != NULL && *params->password != '\0'
+                            ? vix_secret_new (params->password)
+                            : NULL;
   data->params.vendor_library = copy_or_null (params->vendor_library);
   data->params.ca_file = copy_or_null (params->ca_file);
   data->params.thumbprint = copy_or_null (params->thumbprint);

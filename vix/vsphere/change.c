@@ -202,7 +202,7 @@ adopt (VsphereHost *host, const Lost *lost, const char *task, const VixOp *op,
 {
   const VsphereChangeCall *call = lost->call;
   SoapRef ref = { "Task", task };
-  VsphereTaskEnd end = { FALSE, NULL };
+  VsphereTaskEnd end = { .returns = call->returns };
   g_autofree char *result = NULL;
 
   g_debug ("the answer was lost; %s looks like ours", task);
@@ -324,7 +324,7 @@ follow (VsphereHost *host, const Lost *lost, SoapReply *reply, const VixOp *op,
 {
   const SoapMethod *method = lost->call->method;
   const SoapRef *task = soap_reply_get_ref (reply);
-  VsphereTaskEnd end = { FALSE, NULL };
+  VsphereTaskEnd end = { .returns = lost->call->returns };
 
   if (method->result_kind != SOAP_KIND_REF)
     return TRUE;

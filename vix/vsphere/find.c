@@ -458,7 +458,7 @@ send_register (VsphereHost *host, const Datacenter *datacenter,
   SoapRegisterVMArgs args = { .path = wire,
                               .pool = { "ResourcePool", place->pool },
                               .host = { "HostSystem", place->host } };
-  VsphereTaskEnd end = { FALSE, NULL };
+  VsphereTaskEnd end = { .returns = TRUE };
   g_autoptr (GError) failure = NULL;
   g_autoptr (SoapReply) reply
     = vsphere_session_call (host->session, &soap_method_RegisterVM_Task,

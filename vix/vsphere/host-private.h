@@ -158,6 +158,7 @@ void vsphere_tasks_free (VsphereTasks *self);
 
 /* How a task ended. */
 typedef struct {
+  gboolean returns;   /* in: it ends with a result, if it ends well */
   gboolean forgotten; /* the host does not know it any more */
   char *result;       /* value of the reference that it returned, or NULL */
 } VsphereTaskEnd;
@@ -214,6 +215,7 @@ typedef struct {
   const char *const *task_names;
   VsphereJudge judge; /* NULL: the VM does not show it */
   gpointer data;
+  gboolean returns;   /* its task ends with a result, if it ends well */
   gboolean looked_up; /* out: the host's answer was lost */
   gboolean unknown;   /* out: it failed, and may have happened all the same */
 } VsphereChangeCall;

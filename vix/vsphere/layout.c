@@ -74,13 +74,13 @@ compare_entries (const void *a, const void *b)
   return (x->order > y->order) - (x->order < y->order);
 }
 
-/* (nullable): the path of the .vmx, which lies in the VM's own directory. */
-static const char *
+/* (nullable): the .vmx, which lies in the VM's own directory. */
+static const SoapFileLayoutExFileInfo *
 find_config (const SoapVirtualMachineFileLayoutEx *from)
 {
   for (gsize i = 0; i < from->file.n; i++)
     if (g_strcmp0 (from->file.items[i].type, "config") == 0)
-      return from->file.items[i].name;
+      return &from->file.items[i];
   return NULL;
 }
 
@@ -97,7 +97,7 @@ is_in_directory_of (const char *path, const char *other)
 static void
 collect_entries (Packing *self, const SoapVirtualMachineFileLayoutEx *from)
 {
-  const char *config = find_config (from);
+  const SoapFileLayoutExFileInfo *config = find_config (from);
   gsize most = MIN (from->file.n, MAX_FILES);
   guint kept = 0;
 
@@ -109,7 +109,8 @@ collect_entries (Packing *self, const SoapVirtualMachineFileLayoutEx *from)
     entry->name = name_of (info->name);
     entry->key = info->key;
     entry->bytes = MAX (info->size, 0);
-    entry->foreign = config != NULL && !is_in_directory_of (info->name, config);
+    entry->foreign
+      = config != NULL && !is_in_directory_of (info->name, config->name);
     entry->order = self->n;
     if (*entry->name != '\0')
       self->n++;

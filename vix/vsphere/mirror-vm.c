@@ -497,8 +497,10 @@ mirror_vm_rebuild (VsphereVm *self)
   /* What depends on the tree, and the snapshots, are as they were. */
   if (old != NULL)
     from = *old;
-  if (from.numSnapshots > 0)
-    from.snapshots = snapshots = count_disks (self, &from);
+  if (from.numSnapshots > 0) {
+    snapshots = count_disks (self, &from);
+    from.snapshots = snapshots;
+  }
   from.id = self->node.value;
   from.displayName = name;
   from.uuid = self->uuid;

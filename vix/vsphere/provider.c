@@ -5,6 +5,8 @@
  */
 #include "vsphere/provider.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "vsphere/chore.h"
 #include "vsphere/error.h"
@@ -12,6 +14,7 @@
 #include "vsphere/soap/fault.h"
 
 #define DEFAULT_SETTLE_MS 30000
+#define READ_ONLY_REMARK " (free licence: reads only)"
 
 /* ---- a host's life ---- */
 
@@ -107,7 +110,12 @@ provider_get_status (gpointer data, VixExtHostStatus *status)
   g_autoptr (VsphereService) service
     = vsphere_session_get_service (host->session);
 
-  g_strlcpy (status->product, service->full_name, sizeof status->product);
+  const char *remark
+    = vsphere_session_is_read_only (host->session) ? READ_ONLY_REMARK : "";
+  gsize room = sizeof status->product - strlen (remark);
+
+  g_strlcpy (status->product, service->full_name, room);
+  g_strlcat (status->product, remark, sizeof status->product);
   g_strlcpy (status->apiVersion, service->api_version,
              sizeof status->apiVersion);
   vsphere_watch_get_status (host->watch, status);

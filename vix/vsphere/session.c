@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/lock.h"
+#include "base/secret.h"
 #include "vsphere/soap/fault.h"
 
 /* Calls in use at once besides the one held open. ESXi before 6.5 had 128
@@ -16,12 +17,14 @@
 #define FIRST_PAUSE_MS 200
 #define LOGOUT_MS 5000
 #define MAX_VERSIONS_BYTES (1u << 20)
+/* What the free licence's editionKey begins with. */
+#define FREE_EDITION "esxBasic"
 #define LOCALE "en_US" /* fault texts as people find them on the web */
 
 struct VsphereSession {
   char *host;
-  char *user; /* NULL: the password is a clone ticket */
-  char *password;
+  char *user;     /* NULL: the password is a clone ticket */
+  char *password; /* of vix_secret_new(), for the next login */
   SoapPool *pool;
   guint32 run_id; /* in operation ids */
 
@@ -36,6 +39,7 @@ struct VsphereSession {
   guint n_calls;
   gint64 clock_offset; /* host's clock less g_get_monotonic_time() */
   gboolean clock_known;
+  gboolean read_only; /* says the licence */
 };
 
 /* ---- what the host is ---- */
@@ -97,6 +101,7 @@ service_new (const SoapServiceContent *content, const char *version)
   service->view_manager = keep_ref (self, &content->viewManager);
   service->session_manager = keep_ref (self, &content->sessionManager);
   service->search_index = keep_ref (self, &content->searchIndex);
+  service->license_manager = keep_ref (self, &content->licenseManager);
   service->full_name
     = keep (self, about->fullName != NULL ? about->fullName : about->apiType);
   service->api_version = keep (self, about->apiVersion);
@@ -106,14 +111,6 @@ service_new (const SoapServiceContent *content, const char *version)
 }
 
 /* ---- making and freeing ---- */
-
-static void
-wipe (char *secret)
-{
-  if (secret != NULL)
-    explicit_bzero (secret, strlen (secret));
-  g_free (secret);
-}
 
 VsphereSession *
 vsphere_session_new (const VsphereAddress *address,
@@ -139,7 +136,7 @@ vsphere_session_new (const VsphereAddress *address,
   self = g_new0 (VsphereSession, 1);
   self->host = g_strdup (address->host);
   self->user = user == NULL || *user == '\0' ? NULL : g_strdup (user);
-  self->password = g_strdup (params->password);
+  self->password = vix_secret_new (params->password);
   self->pool = soap_pool_new (address->base_url, trust, &deadlines, MAX_CALLS);
   self->run_id = g_random_int ();
   vix_lock_init (&self->lock, VIX_LOCK_HOST);
@@ -170,8 +167,8 @@ vsphere_session_free (VsphereSession *self)
   log_out (self);
   soap_pool_free (self->pool);
   vsphere_service_unref (self->service);
-  wipe (self->password);
-  wipe (self->cookie);
+  vix_secret_free (self->password);
+  vix_secret_wipe (self->cookie);
   g_free (self->account);
   g_free (self->user);
   g_free (self->host);
@@ -214,6 +211,17 @@ vsphere_session_get_user (VsphereSession *self)
   account = g_strdup (self->account);
   vix_unlock (&self->lock);
   return account;
+}
+
+gboolean
+vsphere_session_is_read_only (VsphereSession *self)
+{
+  gboolean read_only;
+
+  vix_lock (&self->lock);
+  read_only = self->read_only;
+  vix_unlock (&self->lock);
+  return read_only;
 }
 
 const char *
@@ -388,7 +396,7 @@ log_in (VsphereSession *self, GCancellable *cancellable, GError **error)
   session = reply == NULL ? NULL : soap_reply_get_struct (reply);
   vix_lock (&self->lock);
   if (reply != NULL) {
-    wipe (self->cookie);
+    vix_secret_wipe (self->cookie);
     self->cookie = g_steal_pointer (&cookie);
     g_free (self->account);
     self->account = g_strdup (session == NULL ? self->user : session->userName);
@@ -501,6 +509,57 @@ learn_service (VsphereSession *self, const char *version,
   return TRUE;
 }
 
+static gboolean
+take_licences (const SoapNode *record, SoapArena *arena, gpointer data,
+               GError **error)
+{
+  SoapObjectContent content;
+
+  if (!soap_decode_struct (&soap_type_ObjectContent, record, arena, &content,
+                           error))
+    return FALSE;
+  for (gsize i = 0; i < content.propSet.n; i++)
+    for (const SoapNode *node = content.propSet.items[i].val == NULL
+                                  ? NULL
+                                  : content.propSet.items[i].val->first;
+         node != NULL; node = node->next) {
+      const char *edition = soap_node_child_text (node, "editionKey");
+
+      if (edition != NULL && g_str_has_prefix (edition, FREE_EDITION))
+        *(gboolean *)data = TRUE;
+    }
+  return TRUE;
+}
+
+/* ESXi has one licence, and one of them is free and for looking only. Whether
+ * that can be read or not, what is changed shows it. */
+static void
+learn_licence (VsphereSession *self, GCancellable *cancellable)
+{
+  static const char *const paths[] = { "licenses" };
+  g_autoptr (VsphereService) service = vsphere_session_get_service (self);
+  SoapPropertySpec property
+    = { .type = "LicenseManager", .pathSet = { paths, 1 } };
+  SoapObjectSpec object = { .obj = service->license_manager };
+  SoapPropertyFilterSpec spec
+    = { .propSet = { &property, 1 }, .objectSet = { &object, 1 } };
+  SoapRetrievePropertiesArgs args = { .specSet = { &spec, 1 } };
+  gboolean read_only = FALSE;
+  VsphereCallExtra extra = { .reserved = TRUE,
+                             .as_is = TRUE,
+                             .on_record = take_licences,
+                             .record_data = &read_only };
+
+  if (service->is_vcenter || service->license_manager.value == NULL)
+    return;
+  soap_reply_free (vsphere_session_call (self, &soap_method_RetrieveProperties,
+                                         &service->property_collector, &args,
+                                         &extra, cancellable, NULL));
+  vix_lock (&self->lock);
+  self->read_only = read_only;
+  vix_unlock (&self->lock);
+}
+
 gboolean
 vsphere_session_connect (VsphereSession *self, GCancellable *cancellable,
                          GError **error)
@@ -508,9 +567,13 @@ vsphere_session_connect (VsphereSession *self, GCancellable *cancellable,
   const char *version = NULL;
   guint generation = vsphere_session_get_generation (self);
 
-  return negotiate (self, &version, cancellable, error)
-         && learn_service (self, version, cancellable, error)
-         && vsphere_session_renew (self, generation, cancellable, error);
+  if (!negotiate (self, &version, cancellable, error)
+      || !learn_service (self, version, cancellable, error)
+      || !vsphere_session_renew (self, generation, cancellable, error))
+    return FALSE;
+  if (generation == 0)
+    learn_licence (self, cancellable);
+  return TRUE;
 }
 
 /* ---- calls ---- */
@@ -534,7 +597,7 @@ call_in_session (VsphereSession *self, const SoapMethod *method,
                  GError **error)
 {
   for (int attempt = 0;; attempt++) {
-    g_autofree char *cookie = NULL;
+    char *cookie;
     g_autoptr (GError) failure = NULL;
     guint generation;
     SoapReply *reply;
@@ -545,6 +608,7 @@ call_in_session (VsphereSession *self, const SoapMethod *method,
     vix_unlock (&self->lock);
     reply = call_once (self, method, object, args, extra, cookie, NULL,
                        cancellable, &failure);
+    vix_secret_wipe (cookie);
     if (reply != NULL)
       return reply;
     if (extra->as_is || attempt > 0

@@ -26,6 +26,7 @@ struct VsphereService {
   SoapRef view_manager; /* .value NULL if the host has none */
   SoapRef session_manager;
   SoapRef search_index;
+  SoapRef license_manager; /* .value NULL if the host has none */
   const char *full_name;   /* "VMware ESXi 8.0.3 build-24022510" */
   const char *api_version; /* of the host */
   const char *version;     /* that we speak: the newest both know */
@@ -62,6 +63,9 @@ gboolean vsphere_session_connect (VsphereSession *self,
 
 /* (transfer full): only after vsphere_session_connect() once succeeded. */
 VsphereService *vsphere_session_get_service (VsphereSession *self);
+/* The host's licence, asked once after the first login, lets programs read
+ * but change nothing. */
+gboolean vsphere_session_is_read_only (VsphereSession *self);
 /* Grows with each login: objects of an older session are gone. */
 guint vsphere_session_get_generation (VsphereSession *self);
 /* (transfer full): who we are, as the host spells it. */

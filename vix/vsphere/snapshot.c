@@ -192,7 +192,8 @@ vsphere_create_snapshot (VsphereHost *host, const char *id,
                              .object = { "VirtualMachine", id },
                              .args = &args,
                              .task_names = names,
-                             .judge = judge_create };
+                             .judge = judge_create,
+                             .returns = TRUE };
   g_autoptr (GError) failure = NULL;
   Create *create = take_unsettled (host, id, params);
   gint64 found;

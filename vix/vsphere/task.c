@@ -500,6 +500,15 @@ wait_for_end (VsphereTasks *self, Task *task, const VixOp *op)
   return step == DO_END;
 }
 
+/* A host that has more to tell than fits one answer may tell of the new state
+ * first and of the rest later. With the lock. */
+static gboolean
+lacks_outcome_locked (const Task *task, gboolean returns)
+{
+  return (task->state == TASK_SUCCEEDED && returns && task->result == NULL)
+         || (task->state == TASK_FAILED && task->fault == NULL);
+}
+
 static void
 set_outcome (Task *task, gboolean ended, VsphereHost *host,
              VsphereTaskEnd *ret_end, GError **error)
@@ -541,7 +550,7 @@ vsphere_task_wait (VsphereHost *host, const SoapRef *ref, const VixOp *op,
                 .news_at = g_get_monotonic_time () };
   GError *failure = NULL;
   gulong id;
-  gboolean ended;
+  gboolean ended, partial;
 
   VIX_MAY_BLOCK ();
   g_cond_init (&task.changed);
@@ -555,6 +564,11 @@ vsphere_task_wait (VsphereHost *host, const SoapRef *ref, const VixOp *op,
                               NULL);
   ended = wait_for_end (self, &task, op);
   g_cancellable_disconnect (op->cancellable, id);
+  vix_lock (&host->lock);
+  partial = ended && lacks_outcome_locked (&task, ret_end->returns);
+  vix_unlock (&host->lock);
+  if (partial)
+    read_task (self, task.value);
   vix_lock (&host->lock);
   g_hash_table_remove (self->tasks, task.value);
   leave_group_locked (self, &task);

@@ -303,6 +303,12 @@ func (w *world) properties(s *session, ref moref, paths []string) (reflect.Value
 	if found == nil {
 		return reflect.Value{}, false
 	}
+	if manager, ok := found.(*simulator.LicenseManager); ok && w.set.licence {
+		out := manager.LicenseManager
+		out.Licenses = []types.LicenseManagerLicenseInfo{{LicenseKey: "00000-00000-00000-00000-00000",
+			EditionKey: "esxBasic", Name: "VMware vSphere Hypervisor", CostUnit: "cpuPackage"}}
+		return reflect.ValueOf(&out).Elem(), true
+	}
 	value := managed(found)
 	return value, value.IsValid()
 }

@@ -39,7 +39,9 @@ struct SoapHttp {
   const SoapHttpRequest *request;
   SoapHttpAnswer *answer;
   gsize body_pos;
-  gboolean sent;       /* some of the body was handed over */
+  gboolean sent; /* some of the body was handed over */
+  char *copy;    /* curl's of what it was handed last; NULL: none */
+  gsize copy_len;
   gint64 connected_at; /* 0: not yet */
   gint64 answered_at;  /* first byte of the answer; 0: none yet */
   gint64 window_at;    /* the present stall window began */
@@ -78,8 +80,21 @@ on_read (char *buffer, size_t size, size_t n, void *data)
     memcpy (buffer, self->request->body + self->body_pos, len);
     self->body_pos += len;
     self->sent = TRUE;
+    self->copy = buffer;
+    self->copy_len = len;
   }
   return len;
+}
+
+/* The answer begins: the request is gone, and curl has its buffer until the
+ * exchange is over. */
+static void
+forget_secret (SoapHttp *self)
+{
+  if (self->request->secret && self->copy != NULL
+      && self->body_pos == self->request->body_len)
+    explicit_bzero (self->copy, self->copy_len);
+  self->copy = NULL;
 }
 
 /* curl wants to send the body again, on a new connection: only where that
@@ -179,6 +194,7 @@ on_header (char *data, size_t size, size_t n, void *user)
   g_autofree char *range = header_value (data, len, "Content-Range");
   time_t when;
 
+  forget_secret (self);
   count_bytes (self, len);
   if (cookie != NULL)
     take_cookie (answer, cookie);
@@ -478,6 +494,7 @@ soap_http_perform (SoapHttp *self, const SoapHttpRequest *request,
   self->answer = ret_answer;
   self->body_pos = 0;
   self->sent = FALSE;
+  self->copy = NULL;
   self->connected_at = self->answered_at = self->window_at = 0;
   self->window_bytes = 0;
   self->peer.mismatch = FALSE;

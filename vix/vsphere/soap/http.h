@@ -34,9 +34,10 @@ typedef struct {
   const char *cookie;         /* "a=b; c=d" or NULL */
   const char *body;           /* of a POST; lent */
   gsize body_len;
-  gboolean once; /* must not be sent twice; once its body began to leave,
-                  * @cancellable is not looked at any more */
-  int answer_ms; /* instead of the deadline for all; 0: that */
+  gboolean secret; /* leave no copy of the body in memory */
+  gboolean once;   /* must not be sent twice; once its body began to leave,
+                    * @cancellable is not looked at any more */
+  int answer_ms;   /* instead of the deadline for all; 0: that */
   /* Takes the decoded content as it comes; FALSE ends the exchange with
    * @error. Called with the HTTP status of the answer. */
   gboolean (*on_data) (int status, const char *data, gsize len, gpointer user,
