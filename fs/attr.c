@@ -78,6 +78,14 @@ fs_attr_fill_brief (FsMount *mount, const FsNode *node, struct stat *ret_attr)
     if (file == NULL)
       return ESTALE;
   }
+  if (node->id.kind == FS_KIND_IMAGE) {
+    g_autoptr (FsImageList) list = fs_images_get (mount->images, node);
+    const FsImage *image = fs_image_list_at (list, node->id.index);
+
+    if (image == NULL)
+      return ESTALE;
+    file = g_strdup (image->name);
+  }
   memset (ret_attr, 0, sizeof *ret_attr);
   ret_attr->st_ino = inode_number (mount, node, file);
   ret_attr->st_mode = fs_kind (node->id.kind)->mode;
@@ -100,6 +108,21 @@ fill_file (FsMount *mount, const FsNode *node, struct stat *attr)
   attr->st_size = file->bytes;
   attr->st_blocks = (file->allocated + 511) / 512;
   attr->st_mtim = time_of (file->modified);
+  return 0;
+}
+
+static int
+fill_image (FsMount *mount, const FsNode *node, struct stat *attr)
+{
+  g_autoptr (FsImageList) list = fs_images_get (mount->images, node);
+  const FsImage *image = fs_image_list_at (list, node->id.index);
+
+  if (image == NULL)
+    return list->error != 0 ? list->error : ESTALE;
+  attr->st_ino = inode_number (mount, node, image->name);
+  attr->st_size = image->bytes;
+  attr->st_blocks = (image->allocated + 511) / 512;
+  attr->st_mtim = time_of (image->changed);
   return 0;
 }
 
@@ -132,6 +155,8 @@ fs_attr_fill (FsMount *mount, const FsNode *node, struct stat *ret_attr)
   attr.st_mtim = node_time (mount, node);
   if (node->id.kind == FS_KIND_FILE)
     number = fill_file (mount, node, &attr);
+  else if (node->id.kind == FS_KIND_IMAGE)
+    number = fill_image (mount, node, &attr);
   else if (kind->print != NULL)
     number = fill_printed (mount, node, &attr);
   attr.st_ctim = attr.st_mtim;
@@ -188,6 +213,7 @@ fs_parent_of (const FsNode *dir)
   case FS_KIND_SNAPSHOT:
     return (FsNodeId){ id.slot, 0, FS_KIND_SNAPSHOTS, id.index };
   case FS_KIND_SNAPSHOT_FILES:
+  case FS_KIND_DISKS:
     return (FsNodeId){ id.slot, id.snapshot, FS_KIND_SNAPSHOT, id.index };
   default:
     return (FsNodeId){ dir->folder, 0, FS_KIND_FOLDER, 1 };

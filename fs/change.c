@@ -226,6 +226,8 @@ complete (FsChange *self, VixHandle job, VixError error, const char *message)
   }
   if (failed && self->ops->not_told != NULL)
     self->ops->not_told (self);
+  if (self->ops->ended != NULL)
+    self->ops->ended (self);
   leave_active (self);
 }
 
@@ -392,6 +394,8 @@ fs_change_start (FsChange *self)
   if (number != 0) {
     claim (self);
     fs_request_reply (self->request, number);
+    if (self->ops->ended != NULL)
+      self->ops->ended (self);
     fs_change_unref (self);
     return;
   }

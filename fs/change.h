@@ -49,6 +49,10 @@ typedef struct {
 
   /* NULL: fs_errno_from_vix() */
   int (*errno_of) (VixError error);
+
+  /* Called last, whatever came of it, also if it was not even begun. May be
+   * NULL. */
+  void (*ended) (FsChange *self);
 } FsChangeOps;
 
 struct FsChange {
@@ -63,6 +67,7 @@ struct FsChange {
   char *vm_id;       /* of its record */
   char *vm_path;     /* in the tree */
   gint64 snapshot;   /* id that it is about, or 0 */
+  guint64 pin;       /* key of what was sealed, see images.h */
   char *shown;       /* name that it is about; may be NULL */
   char *new_shown;   /* name that is to be; NULL unless one is to come */
   char *text;        /* name or description on the host; may be NULL */

@@ -32,6 +32,7 @@ static const FsEntry snapshot_entries[] = {
   { "description", FS_KIND_DESCRIPTION, FALSE, NULL },
   { "parent", FS_KIND_PARENT, FALSE, fs_parent_is_present },
   { "config.vmx", FS_KIND_CONFIG, FALSE, fs_config_is_present },
+  { "disks", FS_KIND_DISKS, FALSE, fs_disks_are_present },
   { "files", FS_KIND_SNAPSHOT_FILES, FALSE, NULL },
 };
 
@@ -117,6 +118,13 @@ static const FsKind kinds[FS_N_KINDS] = {
   [FS_KIND_SNAPSHOT_FILES] = {
     .name = "files", .mode = DIRECTORY, .aliased = TRUE, .find = fs_files_find,
     .list = fs_files_list, .refusal = EROFS,
+  },
+  [FS_KIND_DISKS] = {
+    .name = "disks", .mode = DIRECTORY, .aliased = TRUE, .find = fs_disks_find,
+    .list = fs_disks_list, .refusal = EROFS,
+  },
+  [FS_KIND_IMAGE] = {
+    .name = "image", .mode = READ_ONLY, .open = fs_image_open,
   },
   [FS_KIND_CONTROL] = {
     .name = ".vixfs", .mode = DIRECTORY, ENTRIES (control_entries), .refusal = EPERM,

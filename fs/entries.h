@@ -94,6 +94,14 @@ void fs_power_store (FsMount *mount, const FsNode *node, const char *text,
 void fs_current_store (FsMount *mount, const FsNode *node, const char *text,
                        gsize len, FsRequest *rq);
 
+/* node-disk.c */
+gboolean fs_disks_are_present (FsMount *mount, const FsNode *dir);
+int fs_disks_find (FsMount *mount, const FsNode *dir, const char *name,
+                   FsNodeId *ret_id);
+gboolean fs_disks_list (FsMount *mount, const FsNode *dir, guint32 after,
+                        FsList *list);
+int fs_image_open (FsMount *mount, const FsNode *node, FsOpen *open);
+
 /* node-file.c */
 int fs_files_find (FsMount *mount, const FsNode *dir, const char *name,
                    FsNodeId *ret_id);

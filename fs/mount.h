@@ -13,6 +13,7 @@
 #include "events.h"
 #include "files.h"
 #include "host.h"
+#include "images.h"
 #include "notify.h"
 #include "options.h"
 #include "stats.h"
@@ -27,6 +28,7 @@ struct FsMount {
   GPtrArray *hosts; /* (FsHost) by their number in the tree */
   FsTree *tree;
   FsFiles *files;
+  FsImages *images;
   FsChanges *changes;
   FsNotify *notify;
   FsEvents *events;

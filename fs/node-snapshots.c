@@ -217,8 +217,18 @@ rename_not_told (FsChange *self)
   fs_notify_send (self->mount->notify, stale);
 }
 
-static const FsChangeOps remove_ops
-  = { "remove", start_remove, reply_done, NULL };
+static void
+unseal (FsChange *self)
+{
+  fs_images_unseal (self->mount->images, self->pin);
+}
+
+static const FsChangeOps remove_ops = {
+  .name = "remove",
+  .start = start_remove,
+  .succeed = reply_done,
+  .ended = unseal,
+};
 static const FsChangeOps rename_ops
   = { "rename", start_rename, reply_done, rename_not_told };
 
@@ -230,12 +240,18 @@ fs_snapshots_rmdir (FsMount *mount, const FsNode *dir, const char *name,
   g_auto (FsNode) target = { 0 };
   int number = resolve_snapshot (mount, dir, name, &target);
   FsChange *change;
+  guint64 pin = 0;
 
+  if (number == 0) {
+    pin = fs_images_pin_key (&target);
+    number = fs_images_seal (mount->images, pin) ? 0 : EBUSY;
+  }
   if (number != 0) {
     fs_request_reply (mine, number);
     return;
   }
   change = fs_change_new (mount, &remove_ops, &target, g_steal_pointer (&mine));
+  change->pin = pin;
   change->shown = g_strdup (name);
   fs_change_start (change);
 }

@@ -52,6 +52,8 @@ typedef enum {
   FS_KIND_CONTROL_EVENTS,
   FS_KIND_CONTROL_STATS,
   FS_KIND_POWER, /* of a VM, with alias */
+  FS_KIND_DISKS, /* of a snapshot, with alias */
+  FS_KIND_IMAGE, /* index: which */
   FS_N_KINDS
 } FsKindId;
 
@@ -81,7 +83,8 @@ fs_kind_is_control (guint32 kind)
 static inline gboolean
 fs_kind_is_snapshots (guint32 kind)
 {
-  return kind >= FS_KIND_SNAPSHOT && kind <= FS_KIND_SNAPSHOT_FILES;
+  return (kind >= FS_KIND_SNAPSHOT && kind <= FS_KIND_SNAPSHOT_FILES)
+         || kind == FS_KIND_DISKS || kind == FS_KIND_IMAGE;
 }
 
 guint64 fs_node_pack (FsNodeId id);

@@ -102,8 +102,8 @@ send_nodes (FsNotify *self, const guint64 *nodes, gsize count)
       = fs_node_unpack (nodes[i], &id)
         && (id.kind == FS_KIND_FOLDER || id.kind == FS_KIND_VM
             || id.kind == FS_KIND_VM_FILES || id.kind == FS_KIND_SNAPSHOTS
-            || id.kind == FS_KIND_SNAPSHOT
-            || id.kind == FS_KIND_SNAPSHOT_FILES);
+            || id.kind == FS_KIND_SNAPSHOT || id.kind == FS_KIND_SNAPSHOT_FILES
+            || id.kind == FS_KIND_DISKS);
 
     fuse_lowlevel_notify_inval_inode (session, nodes[i], is_listing ? 0 : -1,
                                       0);

@@ -10,6 +10,8 @@ fs_open_free (FsOpen *self)
   if (self->written != NULL)
     g_string_free (self->written, TRUE);
   VixExt_CloseFile (self->reader);
+  if (self->images != NULL)
+    fs_images_unpin (self->images, self->pin);
   if (self->events != NULL)
     fs_events_close (self->events);
   g_free (self);

@@ -11,6 +11,7 @@
 #include <glib.h>
 
 #include "events.h"
+#include "images.h"
 #include "vix-ext.h"
 
 G_BEGIN_DECLS
@@ -20,6 +21,8 @@ typedef struct {
   GString *written;       /* since it was opened for writing; NULL: nothing */
   VixExtReader *reader;   /* files of the host */
   FsEventsReader *events; /* .vixfs/events */
+  FsImages *images;       /* has @pin; NULL: nothing is pinned */
+  guint64 pin;            /* see images.h */
   gboolean wait;          /* a read may wait for events */
 } FsOpen;
 

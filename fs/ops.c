@@ -476,6 +476,55 @@ op_read (fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
   }
 }
 
+/* SEEK_DATA and SEEK_HOLE in what has holes; the rest of the seeking is the
+ * kernel's own. The end is a hole. */
+static int
+seek_image (VixExtReader *reader, gint64 size, gboolean hole, gint64 *offset)
+{
+  while (*offset < size) {
+    int is_data = 1;
+    int64 run = 0;
+    VixError error
+      = VixExt_MapFile (reader, *offset, size - *offset, &is_data, &run);
+
+    if (VIX_FAILED (error))
+      return fs_errno_from_vix (error);
+    if ((is_data == 0) == hole)
+      return 0;
+    *offset += run;
+  }
+  return hole ? 0 : ENXIO;
+}
+
+static void
+op_lseek (fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
+          struct fuse_file_info *fi)
+{
+  FsMount *mount = mount_of (req);
+  g_autoptr (FsRequest) rq = request_new (req, FS_OP_LSEEK, ino, NULL);
+  const FsOpen *open = open_of (fi);
+  g_auto (FsNode) node = { 0 };
+  struct stat attr = { 0 };
+  gint64 offset = off;
+  gboolean hole = whence == SEEK_HOLE;
+  int number;
+
+  if (!resolve (mount, rq, ino, &node))
+    return;
+  number
+    = whence == SEEK_DATA || hole ? fs_attr_fill (mount, &node, &attr) : EINVAL;
+  if (number == 0 && (off < 0 || off >= attr.st_size))
+    number = ENXIO;
+  if (number == 0 && open->reader != NULL)
+    number = seek_image (open->reader, attr.st_size, hole, &offset);
+  else if (number == 0 && hole)
+    offset = attr.st_size;
+  if (number == 0)
+    fs_request_reply_seek (rq, offset);
+  else
+    fs_request_reply (rq, number);
+}
+
 /* What the file holds once @size bytes at @off are written: up to there what
  * it held before, and nothing beyond. */
 static int
@@ -644,4 +693,5 @@ const struct fuse_lowlevel_ops fs_ops = {
   .listxattr = op_listxattr,
   .removexattr = op_removexattr,
   .poll = op_poll,
+  .lseek = op_lseek,
 };

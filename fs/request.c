@@ -161,6 +161,12 @@ fs_request_reply_poll (FsRequest *self, guint events)
 }
 
 void
+fs_request_reply_seek (FsRequest *self, off_t offset)
+{
+  fuse_reply_lseek (take (self, 0), offset);
+}
+
+void
 fs_request_reply_xattr (FsRequest *self, gconstpointer data, gsize len,
                         gsize size)
 {

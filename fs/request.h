@@ -62,6 +62,7 @@ void fs_request_reply_link (FsRequest *self, const char *target);
 void fs_request_reply_written (FsRequest *self, gsize count);
 void fs_request_reply_statfs (FsRequest *self, const struct statvfs *status);
 void fs_request_reply_poll (FsRequest *self, guint events);
+void fs_request_reply_seek (FsRequest *self, off_t offset);
 
 /* An attribute's value or the list of names: its size if @size is 0, itself if
  * it fits into @size, else ERANGE. */

@@ -22,6 +22,7 @@ static const char *const op_names[FS_N_OPS] = {
   [FS_OP_RELEASE] = "release",
   [FS_OP_FSYNC] = "fsync",
   [FS_OP_POLL] = "poll",
+  [FS_OP_LSEEK] = "lseek",
   [FS_OP_OPENDIR] = "opendir",
   [FS_OP_READDIR] = "readdir",
   [FS_OP_READDIRPLUS] = "readdirplus",

@@ -430,6 +430,7 @@ collect_alias (const FsVm *self, guint32 alias, FsStale *stale)
                        fs_vm_node (self, slot, FS_KIND_DESCRIPTION, alias));
     fs_stale_add_node (stale,
                        fs_vm_node (self, slot, FS_KIND_SNAPSHOT_FILES, alias));
+    fs_stale_add_node (stale, fs_vm_node (self, slot, FS_KIND_DISKS, alias));
   }
 }
 

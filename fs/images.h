@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * images.h - what the disks/ directories hold: the images of the snapshots
+ * looked at last, and which snapshots have one open.
+ *
+ * What an image is does not change while its snapshot is there, so a listing
+ * once made holds. Removing a snapshot rewrites files that its images are read
+ * from, so it is pinned while one is open. Any thread. Lock level 2; nothing is
+ * called while it is held.
+ */
+#pragma once
+
+#include <glib.h>
+
+#include "tree.h"
+
+G_BEGIN_DECLS
+
+#define FS_IMAGES_KEPT 256
+
+typedef struct {
+  char *name; /* "scsi0-0.img" */
+  char *node; /* "scsi0:0" */
+  gint64 bytes;
+  gint64 allocated; /* bytes */
+  gint64 changed;   /* microseconds since 1970: of the newest snapshot with
+                     * other content than its parent */
+} FsImage;
+
+/* Counted and immutable. */
+typedef struct {
+  gatomicrefcount references;
+  guint64 key;    /* of the snapshot */
+  int error;      /* errno if there is no listing */
+  GArray *images; /* (FsImage); the slot of a node is the index + 1 */
+} FsImageList;
+
+typedef struct FsMount FsMount;
+typedef struct FsImages FsImages;
+
+FsImages *fs_images_new (FsMount *mount);
+void fs_images_free (FsImages *self);
+
+/* (transfer full): the images of @node's snapshot. May block on a local disk.
+ * What cannot be read is left out, and said in the log. */
+FsImageList *fs_images_get (FsImages *self, const FsNode *node);
+void fs_image_list_unref (FsImageList *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (FsImageList, fs_image_list_unref)
+
+/* (nullable): borrowed */
+const FsImage *fs_image_list_at (const FsImageList *self, guint32 slot);
+
+/* What stands for the snapshot of @node below: the same however it is
+ * called. */
+guint64 fs_images_pin_key (const FsNode *node);
+
+/* An image is open, or the snapshot is being removed: one keeps the other
+ * out, with %FALSE. */
+gboolean fs_images_pin (FsImages *self, guint64 key);
+void fs_images_unpin (FsImages *self, guint64 key);
+gboolean fs_images_seal (FsImages *self, guint64 key);
+void fs_images_unseal (FsImages *self, guint64 key);
+
+G_END_DECLS
