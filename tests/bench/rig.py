@@ -56,11 +56,11 @@ def scratch(where=None):
 class Mount:
     """vixfs in the foreground, so that it is ours to measure and to end."""
 
-    def __init__(self, vixfs, source, place):
+    def __init__(self, vixfs, source, place, *options):
         self.place = place
         self.started = time.monotonic()
-        self.process = subprocess.Popen([vixfs, source, place, '-f'],
-                                        stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            [vixfs, source, place, '-f', *options], stdin=subprocess.DEVNULL)
         while not os.path.ismount(place):
             if self.process.poll() is not None:
                 sys.exit(f'vixfs ended with {self.process.returncode}')
@@ -101,6 +101,19 @@ class Mount:
 
     def __exit__(self, *_):
         self.close()
+
+
+def mount_host(vixfs, host, place, *options):
+    """host: as in host.py."""
+    return Mount(vixfs, host.url, place, '-o',
+                 f'credentials={host.credentials()},'
+                 f'thumbprint={host.thumbprint}', *options)
+
+
+def must(got, wanted, what):
+    """What holds at any speed."""
+    if got != wanted:
+        raise SystemExit(f'{what}: {got}, not {wanted}')
 
 
 def seconds(action):

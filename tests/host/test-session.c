@@ -136,7 +136,7 @@ test_refused_again_is_final (void)
 
   g_free (bed_ctl (sim, "set?password=changed"));
   g_free (bed_ctl (sim, "session/expire"));
-  bed_await_state (bed, VIXEXT_HOST_RECONNECTING, 5000);
+  bed_await_state (bed, VIXEXT_HOST_RECONNECTING, 60000);
   for (int i = 0; i < 5; i++) {
     g_autoptr (GError) error = NULL;
 
@@ -268,7 +268,7 @@ test_away_and_back (void)
 
   bed_forget (bed);
   g_free (bed_ctl (proxy, "down"));
-  bed_await_state (bed, VIXEXT_HOST_RECONNECTING, 3000);
+  bed_await_state (bed, VIXEXT_HOST_RECONNECTING, 60000);
   bed->ops->get_status (bed->host, &status);
   g_assert_cmpstr (status.problem, !=, "");
   g_test_message ("away: %s", status.problem);
@@ -276,7 +276,7 @@ test_away_and_back (void)
   start = g_get_monotonic_time ();
   g_assert_cmpint (bed_create (bed, id, "x", &error), ==, 0);
   g_assert_error (error, VIX_ERROR, VIX_E_HOST_CONNECTION_LOST);
-  g_assert_cmpint (g_get_monotonic_time () - start, <, 100000);
+  g_assert_cmpint (g_get_monotonic_time () - start, <, 5 * G_USEC_PER_SEC);
   vm = bed->ops->lookup_vm (bed->host, id, &op->op, NULL);
   g_assert_nonnull (vm);
   g_free (bed_ctl (sim, "snapshot/create?vm=vm00001&name=meanwhile"));
@@ -284,7 +284,7 @@ test_away_and_back (void)
   g_free (bed_ctl (sim, "vm/create?name=newcomer&folder=DC0"));
   g_usleep (700000);
   g_free (bed_ctl (proxy, "up"));
-  bed_await_state (bed, VIXEXT_HOST_CONNECTED, 40000);
+  bed_await_state (bed, VIXEXT_HOST_CONNECTED, 120000);
   bed_await_snapshots (bed, "vm00001",
                        "1:snap-1(0),2:snap-2(1),3:meanwhile(2)*");
   bed_await_snapshots (bed, "newcomer", "");
@@ -318,10 +318,10 @@ test_restarts (void)
     g_free (bed_ctl (sim, "%s", ways[i]));
     g_usleep (300000);
     g_free (bed_ctl (sim, "counters"));
-    bed_await_state (bed, VIXEXT_HOST_CONNECTED, 30000);
+    bed_await_state (bed, VIXEXT_HOST_CONNECTED, 120000);
     g_free (bed_ctl (sim, "snapshot/create?vm=vm00001&name=s"));
     for (int j = 0; !bed_saw (bed, "~vm00001"); j++) {
-      g_assert_cmpint (j, <, 3000);
+      g_assert_cmpint (j, <, 12000);
       g_usleep (10000);
     }
     g_free (bed_ctl (sim, "snapshot/remove?vm=vm00001&snapshot=s"));
@@ -388,7 +388,7 @@ test_spoilt_waits (void)
 
       if (vm->numSnapshots == 2)
         break;
-      g_assert_cmpint (j, <, 1500);
+      g_assert_cmpint (j, <, 12000);
       g_usleep (10000);
     }
     diary = bed_tell (bed);
@@ -465,6 +465,56 @@ test_secrets_are_not_logged (void)
   g_test_trap_assert_passed ();
 }
 
+static gint64
+count_waits (const BedServer *sim)
+{
+  return bed_count (sim, "WaitForUpdatesEx");
+}
+
+/* A connection that was lost costs one more question, not the inventory. */
+static void
+test_resumes (void)
+{
+  g_autoptr (BedServer) sim
+    = bed_sim_new ("-kind vcenter -vms 300 -snapshots 1 -truncate 10");
+  g_autoptr (BedServer) proxy = bed_proxy_new (sim);
+  g_autoptr (Bed) bed = watch_quickly (proxy);
+  gint64 before;
+
+  g_free (bed_ctl (sim, "snapshot/create?vm=vm00001&name=s"));
+  bed_await_snapshots (bed, "vm00001", "1:snap-1(0),2:s(1)*");
+  for (int i = 0; i < 3; i++) {
+    g_autofree char *wanted = g_strdup_printf ("1:snap-1(0),%d:s(1)*", i + 3);
+
+    before = count_waits (sim);
+    g_free (bed_ctl (proxy, "drop?reset=1"));
+    g_free (bed_ctl (sim, "snapshot/remove?vm=vm00001&id=%d", i + 2));
+    g_free (bed_ctl (sim, "snapshot/create?vm=vm00001&name=s"));
+    bed_await_snapshots (bed, "vm00001", wanted);
+    bed_await_state (bed, VIXEXT_HOST_CONNECTED, 60000);
+    g_assert_cmpint (count_waits (sim) - before, <, 10);
+  }
+}
+
+/* A host that answers each wait at once is not asked without a pause. */
+static void
+test_hasty_host (void)
+{
+  g_autoptr (BedServer) sim = bed_sim_new ("-kind vcenter -vms 2 -snapshots 1");
+  g_autoptr (Bed) bed = bed_new (sim, TRUE);
+  gint64 before;
+
+  g_free (bed_ctl (sim, "set?max-wait=-1"));
+  g_free (bed_ctl (sim, "snapshot/create?vm=vm00001&name=s"));
+  bed_await_snapshots (bed, "vm00001", "1:snap-1(0),2:s(1)*");
+  before = count_waits (sim);
+  g_usleep (2000000);
+  g_assert_cmpint (count_waits (sim) - before, <, 20);
+  /* And news still come. */
+  g_free (bed_ctl (sim, "snapshot/create?vm=vm00001&name=t"));
+  bed_await_snapshots (bed, "vm00001", "1:snap-1(0),2:s(1),3:t(2)*");
+}
+
 /* The free licence is found out when connecting, and what changes something
  * is told by that word. */
 static void
@@ -512,6 +562,8 @@ main (int argc, char **argv)
   g_test_add_func ("/vsphere/session/spoilt-waits", test_spoilt_waits);
   g_test_add_func ("/vsphere/session/secrets-are-not-logged",
                    test_secrets_are_not_logged);
+  g_test_add_func ("/vsphere/session/resumes", test_resumes);
+  g_test_add_func ("/vsphere/session/hasty-host", test_hasty_host);
   g_test_add_func ("/vsphere/session/free-licence", test_free_licence);
   return g_test_run ();
 }

@@ -14,6 +14,7 @@ struct VsphereChores {
   GCond changed;   /* a chore came, or the end */
   GQueue queue;    /* of Chore */
   GThread *thread; /* NULL until the first chore */
+  GCancellable *stopping;
   gboolean ending;
 };
 
@@ -35,6 +36,7 @@ vsphere_chores_new (VsphereHost *host)
   vix_lock_init (&self->lock, VIX_LOCK_POOL);
   g_cond_init (&self->changed);
   g_queue_init (&self->queue);
+  self->stopping = g_cancellable_new ();
   return self;
 }
 
@@ -47,8 +49,11 @@ vsphere_chores_free (VsphereChores *self)
   self->ending = TRUE;
   g_cond_broadcast (&self->changed);
   vix_unlock (&self->lock);
+  /* A host that is away is not waited for. */
+  g_cancellable_cancel (self->stopping);
   if (self->thread != NULL)
     g_thread_join (self->thread);
+  g_object_unref (self->stopping);
   g_queue_clear_full (&self->queue, chore_free);
   g_cond_clear (&self->changed);
   vix_lock_clear (&self->lock);
@@ -80,7 +85,8 @@ run (gpointer data)
     VsphereCallExtra extra = { .as_is = TRUE, .reserved = TRUE };
 
     soap_reply_free (vsphere_session_call (self->host->session, chore->method,
-                                           &object, NULL, &extra, NULL, NULL));
+                                           &object, NULL, &extra,
+                                           self->stopping, NULL));
     chore_free (chore);
   }
   return NULL;

@@ -59,10 +59,11 @@ struct VsphereVm {
   char *wire_path;
   char *uuid;
   char *guest_id;
-  char *connection;      /* NULL: connected */
-  char *question;        /* what it waits for an answer to */
-  char *unreadable;      /* a property that made no sense */
-  gint64 config_changed; /* us since 1970 */
+  char *connection;            /* NULL: connected */
+  char *question;              /* what it waits for an answer to */
+  char *unreadable;            /* a property that made no sense: why ... */
+  const char *unreadable_path; /* ... and which; static */
+  gint64 config_changed;       /* us since 1970 */
   int power_state;
   int tools_state;
   int vcpus;

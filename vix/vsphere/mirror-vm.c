@@ -441,6 +441,7 @@ mirror_vm_reset (VsphereVm *self)
         && mirror_vm_properties[i].set != set_snapshot)
       mirror_vm_properties[i].set (NULL, &self->node, NULL);
   g_clear_pointer (&self->unreadable, g_free);
+  self->unreadable_path = NULL;
   self->cut = FALSE;
 }
 

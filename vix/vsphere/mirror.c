@@ -293,6 +293,7 @@ set_property (VsphereMirror *self, MirrorNode *node, const char *path,
               const SoapNode *value, SoapArena *arena)
 {
   const MirrorProperty *property = find_property (node->kind, path);
+  VsphereVm *vm = node->kind == MIRROR_VM ? (VsphereVm *)node : NULL;
   g_autoptr (GError) error = NULL;
   union {
     const char *text;
@@ -304,6 +305,10 @@ set_property (VsphereMirror *self, MirrorNode *node, const char *path,
 
   if (property == NULL)
     return;
+  if (vm != NULL && vm->unreadable_path == property->path) {
+    g_clear_pointer (&vm->unreadable, g_free);
+    vm->unreadable_path = NULL;
+  }
   if (value == NULL) {
     property->set (self, node, NULL);
     return;
@@ -314,9 +319,10 @@ set_property (VsphereMirror *self, MirrorNode *node, const char *path,
     return;
   }
   /* One VM that is told of in riddles must not hide the others. */
-  if (node->kind == MIRROR_VM) {
-    g_free (((VsphereVm *)node)->unreadable);
-    ((VsphereVm *)node)->unreadable = g_strdup (error->message);
+  if (vm != NULL) {
+    g_free (vm->unreadable);
+    vm->unreadable = g_strdup (error->message);
+    vm->unreadable_path = property->path;
   }
 }
 

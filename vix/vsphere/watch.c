@@ -35,6 +35,11 @@
 #define LAST_PAUSE_MS 30000
 /* Faults in a row before a host that answers counts as away. */
 #define PATIENCE 5u
+/* Answers of nothing that come sooner than QUICK_US after the question: more
+ * than so many in a row, and there is a pause behind each. */
+#define EMPTY_ANSWERS 5u
+#define QUICK_US (200 * 1000)
+#define EMPTY_PAUSE_MS 1000
 /* Connections that were idle for so long are closed. */
 #define IDLE_US (120 * G_USEC_PER_SEC)
 
@@ -67,7 +72,8 @@ struct VsphereWatch {
   gboolean loading;     /* a full state is on its way */
   gboolean interrupted; /* the host may still be waiting for us */
   gboolean lacks_session;
-  guint failures; /* in a row */
+  guint failures;      /* in a row */
+  guint empty_answers; /* at once, in a row */
 };
 
 /* ---- state ---- */
@@ -456,6 +462,29 @@ set_lacks_session (GError **error)
   soap_set_error_fault (error, made);
 }
 
+static void
+sleep_unless_stopping (VsphereWatch *self, gint64 ms)
+{
+  gint64 end = g_get_monotonic_time () + ms * 1000;
+
+  vix_lock (&self->host->lock);
+  while (!is_stopping (self)
+         && vix_lock_wait_until (&self->host->lock, &self->changed, end))
+    ;
+  vix_unlock (&self->host->lock);
+}
+
+/* A host that does not hold the call open, and says nothing at once over and
+ * over, shall not keep both of us busy with that. */
+static void
+slow_down (VsphereWatch *self, gint64 took_us)
+{
+  if (self->n_records > 0 || took_us > QUICK_US)
+    self->empty_answers = 0;
+  else if (++self->empty_answers > EMPTY_ANSWERS)
+    sleep_unless_stopping (self, EMPTY_PAUSE_MS);
+}
+
 static gboolean
 wait_once (VsphereWatch *self, const VsphereService *service, GError **error)
 {
@@ -463,6 +492,7 @@ wait_once (VsphereWatch *self, const VsphereService *service, GError **error)
   g_autoptr (GCancellable) wait = begin_wait (self);
   g_autoptr (SoapReply) reply = NULL;
   g_autoptr (GError) failure = NULL;
+  gint64 started;
 
   if (wait == NULL)
     return TRUE;
@@ -472,6 +502,8 @@ wait_once (VsphereWatch *self, const VsphereService *service, GError **error)
     back = FALSE;
   }
   self->lacks_session = FALSE;
+  self->n_records = 0;
+  started = g_get_monotonic_time ();
   reply
     = call_wait (self, service, back ? FIRST_WAIT_S : WAIT_S, wait, &failure);
   end_wait (self);
@@ -491,6 +523,7 @@ wait_once (VsphereWatch *self, const VsphereService *service, GError **error)
   if (back)
     set_state (self, VIXEXT_HOST_CONNECTED, NULL);
   soap_pool_trim (vsphere_session_get_pool (self->host->session), IDLE_US);
+  slow_down (self, g_get_monotonic_time () - started);
   return TRUE;
 }
 
@@ -538,16 +571,10 @@ pause_before_retry (VsphereWatch *self)
 {
   guint shift = MIN (self->failures, 10);
   gint64 ms = MIN (FIRST_PAUSE_MS << shift, LAST_PAUSE_MS);
-  gint64 end;
 
   /* So that a thousand mounts do not come back at the same moment. */
   ms = ms * 3 / 4 + g_random_int_range (0, (gint32)(ms / 2));
-  end = g_get_monotonic_time () + ms * 1000;
-  vix_lock (&self->host->lock);
-  while (!is_stopping (self)
-         && vix_lock_wait_until (&self->host->lock, &self->changed, end))
-    ;
-  vix_unlock (&self->host->lock);
+  sleep_unless_stopping (self, ms);
 }
 
 /* Decides what is left to build on after @error. */

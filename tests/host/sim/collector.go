@@ -459,7 +459,9 @@ func waitForUpdatesEx(c *call) (interface{}, *fault) {
 		return nil, f
 	}
 	limit := time.Duration(-1)
-	if c.w.o.maxWait > 0 {
+	if c.w.o.maxWait < 0 {
+		limit = 0
+	} else if c.w.o.maxWait > 0 {
 		limit = time.Duration(c.w.o.maxWait) * time.Second
 	}
 	if req.Options != nil && req.Options.MaxWaitSeconds != nil {

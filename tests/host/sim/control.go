@@ -250,7 +250,7 @@ func controlSet(o *order) (interface{}, error) {
 			o.w.set.hidden = words(o.q.Get(key))
 		case key == "password":
 			o.w.o.password = o.q.Get(key)
-		case err != nil || n < 0:
+		case err != nil || n < 0 && key != "max-wait":
 			return nil, fmt.Errorf("%s is not set to %q", key, o.q.Get(key))
 		case durations[key]:
 			o.w.set.durations[key] = time.Duration(n) * time.Millisecond

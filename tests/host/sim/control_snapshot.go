@@ -156,7 +156,8 @@ func controlFill(o *order) (interface{}, error) {
 	return map[string]int{"snapshots": len(v.all())}, nil
 }
 
-// churn makes random changes to the snapshots of the first VMs.
+// churn makes random changes to the snapshots of the first VMs. No name comes
+// twice.
 func (w *world) churn(count, vms int, r *rand.Rand) map[string]int {
 	done := make(map[string]int)
 	for n := 0; n < count; n++ {
@@ -168,13 +169,13 @@ func (w *world) churn(count, vms int, r *rand.Rand) map[string]int {
 		all := v.all()
 		switch k := r.Intn(10); {
 		case len(all) == 0 || k < 4 && len(all) < 12 && v.levels() < w.set.levels && !(w.o.kind == "server2"):
-			v.create(escapeName(fmt.Sprintf("other %d/%d", n, r.Intn(1000))), "by another client", k == 0, false)
+			v.create(escapeName(fmt.Sprintf("other %d/%d", w.id(), r.Intn(1000))), "by another client", k == 0, false)
 			done["create"]++
 		case k < 7:
 			v.remove(all[r.Intn(len(all))], k == 6)
 			done["remove"]++
 		case k < 9:
-			name := escapeName(fmt.Sprintf("renamed %d", n))
+			name := escapeName(fmt.Sprintf("renamed %d", w.id()))
 			v.edit(all[r.Intn(len(all))], &name, nil)
 			done["rename"]++
 		default:

@@ -66,7 +66,7 @@ func parseOptions(argv []string) (*options, error) {
 	f.BoolVar(&o.wrongName, "wrong-name", false, "certificate for localhost.localdomain only")
 	f.BoolVar(&o.licence, "licence", false, "free licence: every change is RestrictedVersion")
 	f.IntVar(&o.sessionIdle, "session-idle", 1800, "seconds until an idle session ends")
-	f.IntVar(&o.maxWait, "max-wait", 0, "seconds WaitForUpdatesEx is held at most; 0: as asked")
+	f.IntVar(&o.maxWait, "max-wait", 0, "seconds WaitForUpdatesEx is held at most; 0: as asked; -1: not at all")
 	f.IntVar(&o.maxSessions, "max-sessions", 0, "sessions before Login answers HTTP 503; 0: no limit")
 	f.IntVar(&o.truncate, "truncate", 100, "objects in one update set")
 	f.IntVar(&o.page, "page", 1000, "objects in one RetrievePropertiesEx answer")

@@ -359,6 +359,9 @@ translate (SoapHttp *self, CURLcode result)
 
   if (self->error != NULL)
     return g_steal_pointer (&self->error);
+  /* It would have sent the request again, and may not. */
+  if (result == CURLE_SEND_FAIL_REWIND)
+    says = "the connection was lost before an answer came";
   for (i = 0; i < G_N_ELEMENTS (curl_codes); i++)
     if (curl_codes[i].curl == result)
       code = curl_codes[i].code;

@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""mkdir of a snapshot on a simulated vCenter against a bare
+CreateSnapshot_Task on an open session that is asked for until it is done.
+
+usage: host_mkdir.py VIXFS [--vms N,N,...] [--delays MS,MS,...] [--rounds N]
+                     [--many N] [--dir DIR] [--no-goals]
+
+The host does no work for a snapshot, except where that is said: what is
+measured is the way there and back. A delay is a link between two network
+namespaces and wants root. What does not depend on speed is judged even with
+--no-goals: each mkdir makes one snapshot and sends one CreateSnapshot_Task.
+"""
+import argparse
+import concurrent.futures
+import contextlib
+import os
+import statistics
+import threading
+
+import host
+import link
+import rig
+import soap
+
+# Seconds of work and slots of a host that is busy with what it is asked for.
+WORK_MS, SLOTS = 50, 16
+BARE_SESSIONS = 8
+
+
+def vms_of(vcenter):
+    """[(path below the mount, moref)]"""
+    return [(os.path.join(vm['folder'], vm['name']), vm['moref'])
+            for vm in vcenter.order('vms')]
+
+
+def judge_creates(vcenter, vms, name, count):
+    """@count mkdirs of @name made one snapshot each, with one call each."""
+    counters = vcenter.order('counters')
+    ours = [made for path, made in counters['creates'].items()
+            if os.path.basename(path).startswith(name)]
+    rig.must((len(ours), sum(ours)), (count, count), 'snapshots made once')
+
+
+def latency(args, vcenter, near, place, delay, goals):
+    vms = vms_of(vcenter)
+    ours, theirs = [], []
+    vcenter.order('counters', reset=1)
+    with near(), rig.mount_host(args.vixfs, vcenter, place), \
+            soap.Session(vcenter) as session:
+        for turn in range(args.rounds + 1):
+            path, _ = vms[2 * turn % len(vms)]
+            _, moref = vms[(2 * turn + 1) % len(vms)]
+            snapshots = os.path.join(place, path, 'snapshots')
+            os.listdir(snapshots)
+            took = rig.seconds(
+                lambda: os.mkdir(os.path.join(snapshots, f'ours-{turn}')))
+            bare = rig.seconds(lambda: soap.create_snapshot(
+                session, moref, f'bare-{turn}'))
+            if turn > 0: # the first one warms up
+                ours.append(took)
+                theirs.append(bare)
+    judge_creates(vcenter, vms, 'ours-', args.rounds + 1)
+    ours, theirs = statistics.median(ours), statistics.median(theirs)
+    goals.row('mkdir', ours * 1000, 'ms')
+    goals.row('bare CreateSnapshot_Task and wait', theirs * 1000, 'ms')
+    goals.row('mkdir, ratio', ours / theirs, '', most=1.2)
+    if delay > 0:
+        goals.row('mkdir, round trips', ours * 1000 / delay, '')
+        goals.row('bare, round trips', theirs * 1000 / delay, '')
+
+
+def measure_latency(args, count, delay, goals):
+    print(f'--- {count} VMs, round trip {delay} ms', flush=True)
+    if delay > 0 and not link.possible():
+        print('left out: wants root and /dev/net/tun')
+        return
+    with contextlib.ExitStack() as stack:
+        scratch = stack.enter_context(rig.scratch(args.dir))
+        place = os.path.join(scratch, 'mnt')
+        os.mkdir(place)
+        where, near = {}, contextlib.nullcontext
+        if delay > 0:
+            ends = stack.enter_context(link.Link(delay))
+            where = {'inside': ends.far.inside, 'address': link.FAR}
+            near = ends.near.inside
+        vcenter = stack.enter_context(host.Host(
+            scratch, '-kind', 'vcenter', '-vms', str(count), '-snapshots', '4',
+            **where))
+        latency(args, vcenter, near, place, delay, goals)
+
+
+def mkdirs(place, vms, name):
+    """All at once: each thread is in mkdir before any is let go."""
+    gate = threading.Barrier(len(vms))
+
+    def one(path):
+        gate.wait()
+        os.mkdir(os.path.join(place, path, 'snapshots', name))
+
+    with concurrent.futures.ThreadPoolExecutor(len(vms)) as pool:
+        list(pool.map(one, (path for path, _ in vms)))
+
+
+def bare_creates(sessions, vms, name):
+    """The same by sessions side by side that start all tasks of their share
+    and then wait for them."""
+    def share(index):
+        session = sessions[index]
+        tasks = [soap.start_snapshot(session, moref, name)
+                 for _, moref in vms[index::len(sessions)]]
+        for task in tasks:
+            soap.await_task(session, task)
+
+    with concurrent.futures.ThreadPoolExecutor(len(sessions)) as pool:
+        list(pool.map(share, range(len(sessions))))
+
+
+def many(args, vcenter, place, goals):
+    vms = vms_of(vcenter)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(rig.mount_host(args.vixfs, vcenter, place))
+        sessions = [stack.enter_context(soap.Session(vcenter))
+                    for _ in range(BARE_SESSIONS)]
+        for path, _ in vms:
+            os.listdir(os.path.join(place, path, 'snapshots'))
+        for what, work, slots in (
+                ('no work', 0, 0),
+                (f'{WORK_MS} ms of work, {SLOTS} at a time', WORK_MS, SLOTS)):
+            vcenter.order('set', create=work, slots=slots)
+            ours, theirs = [], []
+            for turn in range(args.rounds // 5 + 1):
+                name = f'many-{work}-{turn}'
+                vcenter.order('counters', reset=1)
+                ours.append(rig.seconds(lambda: mkdirs(place, vms, name)))
+                judge_creates(vcenter, vms, name, len(vms))
+                theirs.append(rig.seconds(
+                    lambda: bare_creates(sessions, vms, 'bare' + name)))
+            ours, theirs = statistics.median(ours), statistics.median(theirs)
+            goals.row(f'{len(vms)} mkdirs at once, {what}', ours, 's')
+            goals.row('the same by bare sessions', theirs, 's')
+            goals.row('ratio', ours / theirs, '', most=1.2 if work else None)
+
+
+def measure_many(args, goals):
+    print(f'--- {args.many} VMs at once', flush=True)
+    with rig.scratch(args.dir) as scratch:
+        place = os.path.join(scratch, 'mnt')
+        os.mkdir(place)
+        with host.Host(scratch, '-kind', 'vcenter', '-vms', str(args.many),
+                       '-snapshots', '4') as vcenter:
+            many(args, vcenter, place, goals)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('vixfs')
+    parser.add_argument('--vms', default='100,1000,10000')
+    parser.add_argument('--delays', default='0,20')
+    parser.add_argument('--rounds', type=int, default=40)
+    parser.add_argument('--many', type=int, default=500)
+    parser.add_argument('--dir')
+    parser.add_argument('--no-goals', action='store_true')
+    args = parser.parse_args()
+    goals = rig.Goals(not args.no_goals)
+    for count in args.vms.split(','):
+        for delay in args.delays.split(','):
+            measure_latency(args, int(count), int(delay), goals)
+    measure_many(args, goals)
+    goals.finish()
+
+
+if __name__ == '__main__':
+    main()
