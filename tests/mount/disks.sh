@@ -1,0 +1,200 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Usage: disks.sh VIXFS - snapshots/NAME/disks: images of the disks as they
+# were, judged by qemu-img and used by the tools that copy and back up.
+# shellcheck source=tests/mount/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+kinds=(monolithicSparse twoGbMaxExtentSparse monolithicFlat twoGbMaxExtentFlat
+  streamOptimized)
+depth=6
+
+# The file of disk 0 that the VM has now.
+now_disk () { # VM
+  sed -n 's/^scsi0:0\.fileName = "\(.*\)"\r\?$/\1/p' "$vms/$1/$1.vmx"
+}
+
+# Random writes, some of them zeros, into the VM's present disk. qemu-io does
+# not write to split children, but ours are not split.
+scribble () { # VM SEED
+  local i commands=()
+  RANDOM=$2
+  for ((i = 0; i < 8; i++)); do
+    if ((RANDOM % 4)); then
+      commands+=(-c "write -P $((RANDOM % 255 + 1)) $((RANDOM % 900 * 65536 + \
+        RANDOM % 100 * 512)) $((RANDOM % 300 * 512 + 512))")
+    else
+      commands+=(-c "write -P 0 $((RANDOM % 900 * 65536)) 131072")
+    fi
+  done
+  qemu-io -f vmdk "${commands[@]}" "$vms/$1/$(now_disk "$1")" >/dev/null
+}
+
+# A VM of each kind with $depth snapshots, each after other writes; what the
+# chain is goes to $scratch/VM.NUMBER.raw.
+make_history () { # KIND
+  local vm=$1 i
+  make_vm "$vm" "$([[ $1 == streamOptimized ]] || echo "$1")" 64M || return 1
+  if [[ $1 == streamOptimized ]]; then
+    scribble "$vm" 1 || return 1
+    qemu-img convert -q -f vmdk -O vmdk -o subformat=streamOptimized \
+      "$vms/$vm/$vm.vmdk" "$scratch/stream.vmdk" || return 1
+    mv "$scratch/stream.vmdk" "$vms/$vm/$vm.vmdk"
+  fi
+}
+
+snapshot_and_keep () { # VM NUMBER
+  local disk
+  disk=$vms/$1/$(now_disk "$1")
+  qemu-img convert -f vmdk -O raw "$disk" "$scratch/$1.$2.raw" || return 1
+  mkdir "$mnt/$1/snapshots/s$2"
+}
+
+images_equal_the_chain () {
+  local vm i
+  for vm in "${kinds[@]}"; do
+    for ((i = 0; i < depth; i++)); do
+      # Nothing writes to what stream-optimized disks are.
+      [[ $vm == streamOptimized && $i == 0 ]] || scribble "$vm" "$((i + 7))" \
+        || return 1
+      snapshot_and_keep "$vm" "$i" || return 1
+    done
+    for ((i = 0; i < depth; i++)); do
+      cmp "$scratch/$vm.$i.raw" "$mnt/$vm/snapshots/s$i/disks/scsi0-0.img" \
+        || return 1
+    done
+  done
+}
+
+# What qemu-img calls data must be data here: the ranges, from SEEK_DATA and
+# SEEK_HOLE, hold all bytes that are not zero, and add up to st_blocks.
+holes_are_holes () {
+  python3 - "$scratch/monolithicSparse.$((depth - 1)).raw" \
+    "$mnt/monolithicSparse/snapshots/s$((depth - 1))/disks/scsi0-0.img" <<'P'
+import errno, os, sys
+raw = open(sys.argv[1], "rb").read()
+fd = os.open(sys.argv[2], os.O_RDONLY)
+size, at, ranges = os.fstat(fd).st_size, 0, []
+assert size == len(raw), size
+while at < size:
+    try:
+        data = os.lseek(fd, at, os.SEEK_DATA)
+    except OSError as error:
+        assert error.errno == errno.ENXIO, error
+        break
+    assert not any(raw[at:data]), (at, data)
+    at = os.lseek(fd, data, os.SEEK_HOLE)
+    ranges.append((data, at))
+assert not any(raw[ranges[-1][1]:])
+held = sum(end - start for start, end in ranges)
+assert 0 < held < size / 2, held
+assert os.fstat(fd).st_blocks * 512 == held, (os.fstat(fd).st_blocks, held)
+assert os.lseek(fd, 0, os.SEEK_HOLE) in [e for _, e in ranges] + [0]
+for past in (size, size + 1):
+    for whence in (os.SEEK_DATA, os.SEEK_HOLE):
+        try:
+            os.lseek(fd, past, whence)
+            assert False, (past, whence)
+        except OSError as error:
+            assert error.errno == errno.ENXIO, error
+P
+}
+
+tools_copy_it () {
+  local image=$mnt/monolithicFlat/snapshots/s3/disks/scsi0-0.img
+  local want=$scratch/monolithicFlat.3.raw out=$scratch/out
+  mkdir "$out"
+  cp --sparse=always "$image" "$out/cp" && cmp "$want" "$out/cp" \
+    && rsync -S "$image" "$out/rsync" && cmp "$want" "$out/rsync" \
+    && tar -C "${image%/*}" -cSf "$out/tar" scsi0-0.img \
+    && tar -C "$out" -xSf "$out/tar" && cmp "$want" "$out/scsi0-0.img" \
+    && qemu-img compare -q -f raw -F raw "$want" "$image" \
+    && (($(stat -c %b "$out/cp") * 512 < 32 << 20)) \
+    && (($(stat -c %s "$out/tar") < 32 << 20))
+  local status=$?
+  rm -rf --one-file-system "$out"
+  return $status
+}
+
+unchanged_disks_keep_their_times () {
+  local s=$mnt/two/snapshots
+  make_vm two monolithicSparse 16M 2 || return 1
+  within 10 test -d "$mnt/two" || return 1
+  mkdir "$s/a" || return 1
+  sleep 1.1
+  qemu-io -f vmdk -c 'write -P 3 1M 64k' "$vms/two/$(now_disk two)" >/dev/null
+  mkdir "$s/b" || return 1
+  sleep 1.1
+  mkdir "$s/c" || return 1
+  same "$(stat -c '%.Y %.Z' "$s/a/disks/scsi0-1.img")" \
+    "$(stat -c '%.Y %.Z' "$s/c/disks/scsi0-1.img")" \
+    && same "$(stat -c '%.Y %.Z' "$s/b/disks/scsi0-0.img")" \
+      "$(stat -c '%.Y %.Z' "$s/c/disks/scsi0-0.img")" \
+    && ! same "$(stat -c %.Y "$s/a/disks/scsi0-0.img")" \
+      "$(stat -c %.Y "$s/b/disks/scsi0-0.img")" >/dev/null
+}
+
+images_are_read_only () {
+  local image=$mnt/monolithicSparse/snapshots/s1/disks/scsi0-0.img
+  fails 'Read-only' bash -c "echo >> '$image'" \
+    && fails 'Read-only' truncate -s 1 "$image" \
+    && fails 'Read-only' rm -f "$image" \
+    && fails 'not permitted' touch "${image%/*}/new"
+}
+
+open_image_pins_its_snapshot () {
+  local s=$mnt/twoGbMaxExtentSparse/snapshots status
+  exec 7<"$s/s2/disks/scsi0-0.img"
+  fails 'busy' rmdir "$s/s2" && mv "$s/s2" "$s/renamed" \
+    && fails 'busy' rmdir "$s/renamed" && mv "$s/renamed" "$s/s2"
+  status=$?
+  exec 7<&-
+  ((status == 0)) && within 5 rmdir "$s/s2" \
+    && cmp "$scratch/twoGbMaxExtentSparse.3.raw" "$s/s3/disks/scsi0-0.img" \
+    && cmp "$scratch/twoGbMaxExtentSparse.1.raw" "$s/s1/disks/scsi0-0.img"
+}
+
+# Read in a loop while the same VM gets, loses and reverts to others.
+reads_are_right_while_others_change () {
+  local s=$mnt/monolithicSparse/snapshots reader i
+  (
+    for ((i = 0; i < 12; i++)); do
+      cmp "$scratch/monolithicSparse.2.raw" "$s/s2/disks/scsi0-0.img" || exit 1
+    done
+  ) &
+  reader=$!
+  for ((i = 0; i < 6; i++)); do
+    mkdir "$s/extra" && echo s1 >"${s%/*}/current" && rmdir "$s/extra" \
+      && echo s4 >"${s%/*}/current" || return 1
+  done
+  rmdir "$s/s3" && rmdir "$s/s1" || return 1
+  wait "$reader" \
+    && cmp "$scratch/monolithicSparse.4.raw" "$s/s4/disks/scsi0-0.img" \
+    && cmp "$scratch/monolithicSparse.0.raw" "$s/s0/disks/scsi0-0.img"
+}
+
+# A chain that is not whole has no image, and the log of warnings says why.
+broken_chains_have_none () {
+  local s=$mnt/twoGbMaxExtentFlat/snapshots
+  sed -i 's/^CID=.*/CID=12345678/' \
+    "$vms/twoGbMaxExtentFlat/twoGbMaxExtentFlat.vmdk"
+  remount_vms || return 1
+  same '' "$(ls "$s/s5/disks")" \
+    && grep -q 'is not shown: .*made on content' "$scratch/mnt.err" \
+    && same scsi0-0.img "$(ls "$s/s0/disks")"
+}
+
+for kind in "${kinds[@]}"; do
+  make_history "$kind" || exit 1
+done
+mount_vms || exit 1
+check images-equal-the-chain images_equal_the_chain
+check holes-are-holes holes_are_holes
+check tools-copy-it tools_copy_it
+check unchanged-disks-keep-their-times unchanged_disks_keep_their_times
+check images-are-read-only images_are_read_only
+check open-image-pins-its-snapshot open_image_pins_its_snapshot
+check reads-are-right-while-others-change reads_are_right_while_others_change
+check broken-chains-have-none broken_chains_have_none
+check it-unmounts stop_vixfs
+finish
