@@ -60,6 +60,7 @@ fs_change_new (FsMount *mount, const FsChangeOps *ops, const FsNode *node,
   self->snapshot = node->snapshot != NULL ? node->snapshot->id : 0;
   self->started = g_get_monotonic_time ();
   self->unclaimed = rq;
+  self->caller = fs_request_caller (rq);
   self->percent = -1;
   return self;
 }
@@ -420,40 +421,80 @@ on_patience_end (gpointer data)
 
 /* A reference; NULL if @request_id is not one of ours. */
 static FsChange *
-cancel_locked (FsChanges *self, guint64 request_id)
+find_request (FsChanges *self, guint64 request_id)
 {
+  FsChange *found = NULL;
   guint i;
 
-  for (i = 0; i < self->running->len; i++) {
+  g_mutex_lock (&self->lock);
+  for (i = 0; found == NULL && i < self->running->len; i++) {
     FsChange *change = self->running->pdata[i];
 
     if (change->unclaimed != NULL
-        && fs_request_id (change->unclaimed) == request_id) {
-      change->cancelled = TRUE;
-      return fs_change_ref (change);
-    }
+        && fs_request_id (change->unclaimed) == request_id)
+      found = fs_change_ref (change);
   }
-  return NULL;
+  g_mutex_unlock (&self->lock);
+  return found;
+}
+
+static void
+cancel (FsChange *self)
+{
+  FsChanges *all = self->mount->changes;
+  g_autoptr (GSource) timer = timer_new (FS_CANCEL_MS, on_patience_end, self);
+  VixHandle job;
+
+  g_mutex_lock (&all->lock);
+  self->cancelled = TRUE;
+  job = self->job;
+  g_mutex_unlock (&all->lock);
+  g_source_attach (timer, NULL);
+  if (job != VIX_INVALID_HANDLE)
+    VixExt_CancelJob (job);
+}
+
+/* Whether somebody still waits for the answer. */
+static gboolean
+is_awaited (FsChange *self)
+{
+  FsChanges *all = self->mount->changes;
+  gboolean awaited;
+
+  g_mutex_lock (&all->lock);
+  awaited = self->unclaimed != NULL;
+  g_mutex_unlock (&all->lock);
+  return awaited;
+}
+
+static gboolean
+on_look_again (gpointer data)
+{
+  FsChange *self = data;
+
+  if (!is_awaited (self))
+    return G_SOURCE_REMOVE;
+  if (fs_caller_goes_on (self->caller))
+    return G_SOURCE_CONTINUE;
+  cancel (self);
+  return G_SOURCE_REMOVE;
 }
 
 void
 fs_changes_interrupt (FsChanges *self, guint64 request_id)
 {
-  g_autoptr (FsChange) change = NULL;
-  g_autoptr (GSource) timer = NULL;
-  VixHandle job = VIX_INVALID_HANDLE;
+  g_autoptr (FsChange) change = find_request (self, request_id);
 
-  g_mutex_lock (&self->lock);
-  change = cancel_locked (self, request_id);
-  if (change != NULL)
-    job = change->job;
-  g_mutex_unlock (&self->lock);
   if (change == NULL)
     return;
-  timer = timer_new (FS_CANCEL_MS, on_patience_end, change);
-  g_source_attach (timer, NULL);
-  if (job != VIX_INVALID_HANDLE)
-    VixExt_CancelJob (job);
+  if (fs_caller_goes_on (change->caller)) {
+    g_autoptr (GSource) timer
+      = timer_new (FS_LOOK_AGAIN_MS, on_look_again, change);
+
+    g_source_attach (timer, NULL);
+  } else {
+    cancel (change);
+  }
 }
 
 guint

@@ -6,8 +6,8 @@
  * Nobody waits: the thread that got the request starts the job and is free,
  * the job's callback answers. The kernel keeps directories locked meanwhile; if
  * it takes longer than %FS_SLOW_MS everybody else is led around them
- * (README.md, Aliases). A signal to the caller cancels the job; if it does not
- * end soon the caller gets EINTR and the job goes on alone.
+ * (README.md, Aliases). A signal that ends or interrupts the caller cancels the
+ * job; if it does not end soon the caller gets EINTR and the job goes on alone.
  *
  * Any thread. Lock level 2; nothing is answered or called while it is held.
  */
@@ -23,6 +23,9 @@ G_BEGIN_DECLS
 
 /* What an operation may take before it counts as slow. */
 #define FS_SLOW_MS 100
+/* How often a caller that was told of a child's end or the like, and waits on,
+ * is looked at again: the kernel tells only of its first signal. */
+#define FS_LOOK_AGAIN_MS 200
 /* How long a cancelled job may take to end before its caller is let go. */
 #define FS_CANCEL_MS 1000
 
@@ -64,6 +67,7 @@ struct FsChange {
   guint64 id;
   guint32 slot;      /* of the VM */
   guint32 alias;     /* of "snapshots" or "current" through which it came */
+  pid_t caller;      /* who waits for it; 0: not known */
   char *vm_id;       /* of its record */
   char *vm_path;     /* in the tree */
   gint64 snapshot;   /* id that it is about, or 0 */
@@ -109,7 +113,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (FsChange, fs_change_unref)
  * change is making a snapshot of that name, ESHUTDOWN while unmounting. */
 void fs_change_start (FsChange *self);
 
-/* Answers EINTR or has the job cancelled, if @request_id is a change's. */
+/* @request_id: whose caller got a signal. Has the job cancelled, if it is a
+ * change's, and answers EINTR if that takes long; a caller that is only to
+ * take note of something goes on waiting. */
 void fs_changes_interrupt (FsChanges *self, guint64 request_id);
 
 /* "ID VM OPERATION NAME PERCENT AGE", a line for each. */

@@ -2,6 +2,9 @@
 #include "request.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "errno-map.h"
 
@@ -53,6 +56,40 @@ guint64
 fs_request_id (const FsRequest *self)
 {
   return self->id;
+}
+
+pid_t
+fs_request_caller (const FsRequest *self)
+{
+  return fuse_req_ctx (self->req)->pid;
+}
+
+/* "SigPnd:\t0000000000010000": a bit for each signal, the first for 1 */
+static guint64
+pending_signals (const char *status, const char *name)
+{
+  const char *line = strstr (status, name);
+
+  return line != NULL ? strtoull (line + strlen (name), NULL, 16) : 0;
+}
+
+gboolean
+fs_caller_goes_on (pid_t caller)
+{
+  static const int harmless[] = { SIGCHLD, SIGWINCH, SIGURG,  SIGCONT,
+                                  SIGSTOP, SIGTSTP,  SIGTTIN, SIGTTOU };
+  g_autofree char *path = g_strdup_printf ("/proc/%d/status", (int)caller);
+  g_autofree char *status = NULL;
+  guint64 pending;
+  gsize i;
+
+  if (caller <= 0 || !g_file_get_contents (path, &status, NULL, NULL))
+    return FALSE;
+  pending = pending_signals (status, "\nSigPnd:")
+            | pending_signals (status, "\nShdPnd:");
+  for (i = 0; i < G_N_ELEMENTS (harmless); i++)
+    pending &= ~(G_GUINT64_CONSTANT (1) << (harmless[i] - 1));
+  return pending == 0;
 }
 
 static void

@@ -45,6 +45,15 @@ void fs_request_watch_interrupt (FsRequest *self,
                                  void (*func) (guint64 id, gpointer data),
                                  gpointer data);
 
+/* The thread that waits for the answer; 0 if it cannot be seen from here. Not
+ * after the answer. */
+pid_t fs_request_caller (const FsRequest *self);
+
+/* Whether @caller, interrupted by a signal, is only to take note of something:
+ * a child has ended, its window got another size, it is to pause, the machine
+ * goes to sleep. Reads /proc; %FALSE where that tells nothing. */
+gboolean fs_caller_goes_on (pid_t caller);
+
 /* ---- answers ---- */
 
 /* @number: a positive errno; 0: done, nothing to tell */

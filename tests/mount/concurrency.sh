@@ -100,6 +100,46 @@ P
 }
 interrupt () { kill -INT "$1" && wait "$1"; }
 
+# A shell that waits in a write is told that a child of it has ended, which
+# is no wish to stop; Ctrl-C after that is one.
+ended_child_cancels_nothing () {
+  mkdir "$s/other" || return 1
+  hold 6
+  (
+    sleep 0.3 &
+    echo base >"$mnt/web/current"
+  ) 2>"$scratch/told" &
+  local job=$!
+  sleep 1
+  release
+  wait "$job" && same '' "$(<"$scratch/told")" \
+    && same base "$(<"$mnt/web/current")" && rmdir "$s/other"
+}
+
+interrupt_after_an_ended_child_cancels () {
+  hold 6
+  python3 - "$s/never" >"$scratch/interrupted" 2>&1 <<'P' &
+import os, signal, subprocess, sys
+class Stop(Exception):
+    pass
+def stop(*_):
+    raise Stop
+signal.signal(signal.SIGINT, stop)
+signal.signal(signal.SIGCHLD, lambda *_: None)
+child = subprocess.Popen(["sleep", "0.3"])
+try:
+    os.mkdir(sys.argv[1])
+except Stop:
+    print("interrupted")
+P
+  local job=$!
+  sleep 1
+  faster 2500 interrupt "$job" && grep -q interrupted "$scratch/interrupted"
+  local status=$?
+  release
+  ((status == 0)) && same base "$(ls "$s")" && within 2 whole web
+}
+
 killed_mkdir_makes_nothing () {
   hold 6
   mkdir "$s/never" &
@@ -167,6 +207,9 @@ check other-vms-are-not-delayed other_vms_are_not_delayed
 check second-on-the-same-vm-waits second_on_the_same_vm_waits
 check fast-operations-disturb-no-shell fast_operations_disturb_no_shell
 check interrupt-cancels interrupt_cancels
+check ended-child-cancels-nothing ended_child_cancels_nothing
+check interrupt-after-an-ended-child-cancels \
+  interrupt_after_an_ended_child_cancels
 check killed-mkdir-makes-nothing killed_mkdir_makes_nothing
 check sigterm-during-a-job sigterm_during_a_job
 check lazy-unmount-during-a-job lazy_unmount_during_a_job
