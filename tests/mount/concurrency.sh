@@ -77,7 +77,7 @@ fast_operations_disturb_no_shell () {
 
 interrupt_cancels () {
   local err=$scratch/interrupted
-  hold 6
+  hold 10
   python3 - "$s/never" >"$err" 2>&1 <<'P' &
 import os, signal, sys
 class Stop(Exception):
@@ -85,14 +85,15 @@ class Stop(Exception):
 def stop(*_):
     raise Stop
 signal.signal(signal.SIGINT, stop)
+print("ready", flush=True)
 try:
     os.mkdir(sys.argv[1])
 except Stop:
     print("interrupted")
 P
   local job=$!
-  sleep 0.5
-  faster 2000 interrupt "$job" && grep -q interrupted "$err"
+  within 5 grep -q ready "$err" && sleep 0.3 \
+    && faster 2000 interrupt "$job" && grep -q interrupted "$err"
   local status=$?
   release
   ((status == 0)) && same base "$(ls "$s")" && within 2 whole web \
@@ -117,7 +118,8 @@ ended_child_cancels_nothing () {
 }
 
 interrupt_after_an_ended_child_cancels () {
-  hold 6
+  hold 10
+  : >"$scratch/interrupted"
   python3 - "$s/never" >"$scratch/interrupted" 2>&1 <<'P' &
 import os, signal, subprocess, sys
 class Stop(Exception):
@@ -127,14 +129,16 @@ def stop(*_):
 signal.signal(signal.SIGINT, stop)
 signal.signal(signal.SIGCHLD, lambda *_: None)
 child = subprocess.Popen(["sleep", "0.3"])
+print("ready", flush=True)
 try:
     os.mkdir(sys.argv[1])
 except Stop:
     print("interrupted")
 P
   local job=$!
-  sleep 1
-  faster 2500 interrupt "$job" && grep -q interrupted "$scratch/interrupted"
+  within 5 grep -q ready "$scratch/interrupted" && sleep 1 \
+    && faster 2500 interrupt "$job" \
+    && grep -q interrupted "$scratch/interrupted"
   local status=$?
   release
   ((status == 0)) && same base "$(ls "$s")" && within 2 whole web
