@@ -7,6 +7,7 @@
 #include "errno-map.h"
 #include "json.h"
 #include "mount.h"
+#include "name.h"
 #include "vix-ext.h"
 
 struct FsChanges {
@@ -125,7 +126,7 @@ add_event (FsChange *self, Tell what, int percent, VixError error,
   g_autofree char *text = NULL;
   FsJson json;
   const char *name = self->new_shown != NULL ? self->new_shown : self->shown;
-  g_autofree char *quoted = g_strescape (name != NULL ? name : "", NULL);
+  g_autofree char *quoted = fs_text_escape (name);
 
   fs_json_init (&json, line, FALSE);
   fs_json_begin (&json, NULL, '{');
@@ -147,7 +148,8 @@ add_event (FsChange *self, Tell what, int percent, VixError error,
                     number != 0 ? VixExt_GetErrorName (error) : NULL);
     fs_json_string (&json, "message", message);
     text = g_strdup_printf (
-      "%s: %s \"%s\": %s%s%s", self->vm_path, self->ops->name, quoted,
+      "%s: %s%s%s%s: %s%s%s", self->vm_path, self->ops->name,
+      name != NULL ? " \"" : "", quoted, name != NULL ? "\"" : "",
       number != 0 ? VixExt_GetErrorName (error) : "done",
       message != NULL ? ": " : "", message != NULL ? message : "");
   }

@@ -6,6 +6,7 @@
 
 #include "errno-map.h"
 #include "mount.h"
+#include "name.h"
 
 struct FsFiles {
   GMutex lock; /* level 2: all below but what is const */
@@ -234,7 +235,7 @@ list_files (FsFiles *self, const FsNode *node, gint64 snapshot,
                         node->vm->id, snapshot, ret_files, ret_count, &message);
 
   if (VIX_FAILED (error)) {
-    g_autofree char *text = g_strescape (message != NULL ? message : "", NULL);
+    g_autofree char *text = fs_text_escape (message);
 
     g_debug ("files of %s: %s: %s", node->vm->displayName,
              VixExt_GetErrorName (error), text);

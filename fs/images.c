@@ -6,6 +6,7 @@
 
 #include "errno-map.h"
 #include "mount.h"
+#include "name.h"
 
 struct FsImages {
   GMutex lock;      /* level 2: all below but what is const */
@@ -116,7 +117,7 @@ add_image (FsImageList *self, const FsNode *node, const VixExtImage *from)
   };
 
   if (image.name == NULL || *from->problem != '\0') {
-    g_autofree char *text = g_strescape (from->problem, NULL);
+    g_autofree char *text = fs_text_escape (from->problem);
 
     g_warning ("%s: snapshot %" G_GINT64_FORMAT ": disk %s is not shown: %s",
                node->vm->displayName, (gint64)node->snapshot->id, from->node,

@@ -116,3 +116,18 @@ fs_text_check (const char *text, gsize len)
 {
   return g_utf8_validate_len (text, len, NULL) ? 0 : EILSEQ;
 }
+
+char *
+fs_text_escape (const char *text)
+{
+  char kept[0x81];
+  guint i;
+
+  if (text == NULL)
+    return g_strdup ("");
+  /* The bytes of what is not ASCII; broken text is shown byte by byte. */
+  for (i = 0; i < 0x80; i++)
+    kept[i] = (char)(0x80 + i);
+  kept[0x80] = '\0';
+  return g_strescape (text, g_utf8_validate (text, -1, NULL) ? kept : NULL);
+}

@@ -47,4 +47,8 @@ int fs_name_parse (const char *shown, char **ret_name);
  * if @len bytes at @text are not UTF-8 without NUL. */
 int fs_text_check (const char *text, gsize len);
 
+/* (transfer full): @text (nullable) for a line that people read: control
+ * characters, quotes and backslashes as in C, other characters as they are. */
+char *fs_text_escape (const char *text);
+
 G_END_DECLS

@@ -6,6 +6,7 @@
 #include "entries.h"
 #include "errno-map.h"
 #include "list.h"
+#include "name.h"
 
 static FsNodeId
 image_id (const FsNode *dir, guint32 slot)
@@ -71,7 +72,7 @@ fs_image_open (FsMount *mount, const FsNode *node, FsOpen *open)
                             node->vm->id, node->snapshot->id, image->node,
                             &open->reader, &message);
   if (VIX_FAILED (error)) {
-    g_autofree char *text = g_strescape (message != NULL ? message : "", NULL);
+    g_autofree char *text = fs_text_escape (message);
 
     g_warning ("%s: %s: %s: %s", node->vm->displayName, image->name,
                VixExt_GetErrorName (error), text);

@@ -9,6 +9,7 @@
 #include "entries.h"
 #include "errno-map.h"
 #include "list.h"
+#include "name.h"
 
 static gint64
 snapshot_of (const FsNode *dir)
@@ -99,7 +100,7 @@ fs_file_open (FsMount *mount, const FsNode *node, FsOpen *open)
   error = VixExt_OpenFile (fs_host_handle (fs_mount_host (mount, node)),
                            node->vm->id, 0, name, &open->reader, &message);
   if (VIX_FAILED (error)) {
-    g_autofree char *text = g_strescape (message != NULL ? message : "", NULL);
+    g_autofree char *text = fs_text_escape (message);
 
     g_debug ("%s: %s", VixExt_GetErrorName (error), text);
   }

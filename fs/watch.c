@@ -5,6 +5,7 @@
 
 #include "facts.h"
 #include "json.h"
+#include "name.h"
 
 /* ---- events for people and programs ---- */
 
@@ -15,7 +16,7 @@ tell_of (FsMount *mount, const char *event, const char *host,
          const char *vm_path, const char *key, const char *value)
 {
   GString *line = g_string_new (NULL);
-  g_autofree char *quoted = g_strescape (value != NULL ? value : "", NULL);
+  g_autofree char *quoted = fs_text_escape (value);
   g_autofree char *text = NULL;
   FsJson json;
 

@@ -162,6 +162,20 @@ test_text (void)
   g_assert_cmpint (fs_text_check ("a\xff", 2), ==, EILSEQ);
 }
 
+static void
+test_escape (void)
+{
+  g_autofree char *nothing = fs_text_escape (NULL);
+  g_autofree char *accents = fs_text_escape ("vor dem \303\234bergang");
+  g_autofree char *hostile = fs_text_escape ("a\n\033[2J\"b\\");
+  g_autofree char *broken = fs_text_escape ("\303(");
+
+  g_assert_cmpstr (nothing, ==, "");
+  g_assert_cmpstr (accents, ==, "vor dem \303\234bergang");
+  g_assert_cmpstr (hostile, ==, "a\\n\\033[2J\\\"b\\\\");
+  g_assert_cmpstr (broken, ==, "\\303(");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -173,5 +187,6 @@ main (int argc, char **argv)
   g_test_add_func ("/name/taken-names-get-the-id", test_variants);
   g_test_add_func ("/name/long-names-are-cut-at-a-character", test_long_names);
   g_test_add_func ("/name/descriptions-are-utf8-without-nul", test_text);
+  g_test_add_func ("/name/lines-for-people-keep-letters", test_escape);
   return g_test_run ();
 }
