@@ -165,6 +165,33 @@ test_round_trips_of_a_create (void)
   g_assert_cmpint (best, <, 100000 * 3);
 }
 
+/* More than 80 characters are not sent to any host. */
+static void
+test_long_names (void)
+{
+  g_autoptr (BedServer) sim = bed_sim_new ("-kind vcenter -vms 1");
+  g_autoptr (Bed) bed = bed_new (sim, TRUE);
+  g_autofree char *id = bed_vm_id (bed, "vm00000");
+  g_autoptr (BedOp) op = bed_op_new ();
+  g_autoptr (GString) name = g_string_new (NULL);
+  g_autoptr (GError) error = NULL;
+
+  /* Two bytes each here, and three on the wire. */
+  for (int i = 0; i < 40; i++)
+    g_string_append (name, "\303\244/");
+  g_assert_cmpint (bed_create (bed, id, name->str, &error), ==, 1);
+  g_assert_no_error (error);
+  g_string_append_c (name, 'x');
+  g_assert_cmpint (bed_create (bed, id, name->str, &error), ==, 0);
+  g_assert_error (error, VIX_ERROR, VIX_E_SNAPSHOT_NAMETOOLONG);
+  g_clear_error (&error);
+  g_assert_false (bed->ops->edit_snapshot (bed->host, id, 1, name->str, NULL,
+                                           &op->op, &error));
+  g_assert_error (error, VIX_ERROR, VIX_E_SNAPSHOT_NAMETOOLONG);
+  g_assert_cmpint (bed_count (sim, "CreateSnapshot_Task"), ==, 1);
+  g_assert_cmpint (bed_count (sim, "RenameSnapshot"), ==, 0);
+}
+
 /* A host that names no task, or one that there is not: what was asked for has
  * happened all the same, once, and is found. */
 static void
@@ -421,5 +448,6 @@ main (int argc, char **argv)
   g_test_add_func ("/vsphere/snapshots/faults", test_faults);
   g_test_add_func ("/vsphere/snapshots/server2-keeps-one", test_server2);
   g_test_add_func ("/vsphere/snapshots/no-such-task", test_no_such_task);
+  g_test_add_func ("/vsphere/snapshots/long-names", test_long_names);
   return g_test_run ();
 }
