@@ -215,11 +215,11 @@ test_unwatched (void)
   g_assert_no_error (error);
   id = bed->ops->open_vm (bed->host, paths->pdata[1], &op->op, &error);
   g_assert_no_error (error);
-  before = bed_count (sim, "soapTotal");
+  before = bed_count (sim, "RetrievePropertiesEx");
   text = list_files (bed, id, 0, &error);
   g_assert_no_error (error);
   g_assert_nonnull (strstr (text, ".vmx="));
-  g_assert_cmpint (bed_count (sim, "soapTotal") - before, ==, 1);
+  g_assert_cmpint (bed_count (sim, "RetrievePropertiesEx") - before, ==, 1);
   g_free (bed_ctl (sim, "vm/set?vm=vm00001&log=31"));
   g_free (text);
   text = list_files (bed, id, 0, &error);

@@ -106,6 +106,15 @@ test_no_name (void)
 
 /* ---- calls ---- */
 
+static void
+await_count (const BedServer *sim, const char *key, int wanted)
+{
+  for (int i = 0; bed_count (sim, key) != wanted; i++) {
+    g_assert_cmpint (i, <, 6000);
+    g_usleep (10000);
+  }
+}
+
 /* How many SOAP calls a create makes: the create, its filter, the waits that
  * bring the news, and (nobody waits for that) the end of the filter. */
 static void
@@ -118,11 +127,11 @@ test_calls_of_a_create (void)
   g_autofree char *json = NULL;
 
   g_assert_cmpint (bed_create (bed, id, "first", &error), ==, 1);
-  g_usleep (200000);
+  await_count (sim, "DestroyPropertyFilter", 1);
   g_free (bed_ctl (sim, "counters?reset=1"));
   g_assert_cmpint (bed_create (bed, id, "second", &error), ==, 2);
   g_assert_no_error (error);
-  g_usleep (200000);
+  await_count (sim, "DestroyPropertyFilter", 1);
   json = bed_ctl (sim, "counters");
   g_test_message ("%s", json);
   g_assert_cmpint (bed_number (json, "CreateSnapshot_Task"), ==, 1);
@@ -154,6 +163,67 @@ test_round_trips_of_a_create (void)
   }
   g_test_message ("a create takes %.2f round trips", (double)best / 100000);
   g_assert_cmpint (best, <, 100000 * 3);
+}
+
+/* More than 80 characters are not sent to any host. */
+static void
+test_long_names (void)
+{
+  g_autoptr (BedServer) sim = bed_sim_new ("-kind vcenter -vms 1");
+  g_autoptr (Bed) bed = bed_new (sim, TRUE);
+  g_autofree char *id = bed_vm_id (bed, "vm00000");
+  g_autoptr (BedOp) op = bed_op_new ();
+  g_autoptr (GString) name = g_string_new (NULL);
+  g_autoptr (GError) error = NULL;
+
+  /* Two bytes each here, and three on the wire. */
+  for (int i = 0; i < 40; i++)
+    g_string_append (name, "\303\244/");
+  g_assert_cmpint (bed_create (bed, id, name->str, &error), ==, 1);
+  g_assert_no_error (error);
+  g_string_append_c (name, 'x');
+  g_assert_cmpint (bed_create (bed, id, name->str, &error), ==, 0);
+  g_assert_error (error, VIX_ERROR, VIX_E_SNAPSHOT_NAMETOOLONG);
+  g_clear_error (&error);
+  g_assert_false (bed->ops->edit_snapshot (bed->host, id, 1, name->str, NULL,
+                                           &op->op, &error));
+  g_assert_error (error, VIX_ERROR, VIX_E_SNAPSHOT_NAMETOOLONG);
+  g_assert_cmpint (bed_count (sim, "CreateSnapshot_Task"), ==, 1);
+  g_assert_cmpint (bed_count (sim, "RenameSnapshot"), ==, 0);
+}
+
+/* A host that names no task, or one that there is not: what was asked for has
+ * happened all the same, once, and is found. */
+static void
+test_no_such_task (void)
+{
+  static const char *const values[] = { "", "task-no-such" };
+  g_autoptr (BedServer) sim = bed_sim_new ("-kind vcenter -vms 2");
+  g_autoptr (BedServer) proxy = bed_proxy_new (sim);
+  g_autoptr (Bed) bed = bed_new (proxy, TRUE);
+  g_autofree char *id = bed_vm_id (bed, "vm00001");
+  g_autoptr (BedOp) op = bed_op_new ();
+  g_autoptr (GError) error = NULL;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (values); i++) {
+    g_autoptr (VixVmRecord) vm = bed_vm (bed, "vm00000");
+    g_autofree char *name = g_strdup_printf ("s%d", (int)i);
+
+    g_free (bed_ctl (proxy,
+                     "rule?method=CreateSnapshot_Task&action=task"
+                     "&value=%s",
+                     values[i]));
+    g_assert_cmpint (bed_create (bed, id, name, &error), ==, i + 1);
+    g_assert_no_error (error);
+    g_free (bed_ctl (sim, "vm/unregister?vm=vm00000"));
+    g_free (bed_ctl (proxy, "rule?method=RegisterVM_Task&action=task&value=%s",
+                     values[i]));
+    g_assert_true (
+      bed->ops->register_vm (bed->host, vm->vmxPath, &op->op, &error));
+    g_assert_no_error (error);
+  }
+  g_assert_cmpint (bed_count (sim, "CreateSnapshot_Task"), ==, 2);
+  g_assert_cmpint (bed_count (sim, "RegisterVM_Task"), ==, 2);
 }
 
 /* ---- tasks that take their time ---- */
@@ -377,5 +447,7 @@ main (int argc, char **argv)
   g_test_add_func ("/vsphere/snapshots/late-results", test_late_results);
   g_test_add_func ("/vsphere/snapshots/faults", test_faults);
   g_test_add_func ("/vsphere/snapshots/server2-keeps-one", test_server2);
+  g_test_add_func ("/vsphere/snapshots/no-such-task", test_no_such_task);
+  g_test_add_func ("/vsphere/snapshots/long-names", test_long_names);
   return g_test_run ();
 }

@@ -36,6 +36,15 @@ free_licence_is_eperm () {
   order a set licence=0 && return $status
 }
 
+# Found out at mount, not by the first change that fails. A vCenter has none.
+free_licence_is_told () {
+  local dir=$scratch/free
+  mkdir "$dir"
+  host_sim f -kind "$kind" -vms 1 -licence && mount_host f "$dir" \
+    && grep -i 'free licence' "$dir/.vixfs/hosts" && stop_vixfs "$dir" \
+    && ! grep -i 'free licence' "$mnt/.vixfs/hosts" && host_stop f
+}
+
 missing_privilege_is_named () {
   order a set deny=VirtualMachine.State.CreateSnapshot || return 1
   same EACCES "$(mkdir_errno "$s/no")" \
@@ -242,6 +251,7 @@ check FileLocked refuses FileLocked EBUSY VIX_E_FILE_ALREADY_LOCKED \
   web.vmdk 'field.file=[ds1] web/web.vmdk'
 check SystemError refuses SystemError EIO VIX_E_FAIL ''
 check a-free-licence-is-EPERM free_licence_is_eperm
+[[ $kind != esx ]] || check a-free-licence-is-told free_licence_is_told
 check a-missing-privilege-is-named missing_privilege_is_named
 check busy-with-another-task-is-EBUSY busy_with_another_task_is_ebusy
 check too-deep-is-EMLINK too_deep_is_emlink

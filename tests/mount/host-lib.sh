@@ -87,6 +87,12 @@ mount_host () {
     -o "credentials=$(credentials),cacert=$(of "$name" CERT)" "$@"
 }
 
+# nobody: no daemon stayed, and nothing is mounted.
+nobody () {
+  gone && same '' "$(grep -lzxF -f <(printf '%s' "$mnt") /proc/[0-9]*/cmdline \
+    2>/dev/null)"
+}
+
 # errno_of PYTHON: the name of the error that the call ends with, or "ok"
 errno_of () {
   python3 -c '

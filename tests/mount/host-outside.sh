@@ -27,6 +27,14 @@ a_new_snapshot () {
     && same 1 "$(info "$vm/info.json" 'a["snapshots"]')"
 }
 
+a_backups_snapshot () {
+  order a snapshot/create vm=vm00003 name=_VCB-BACKUP_ \
+    && shows [ -d "$dc/vm00003/snapshots/_VCB-BACKUP_" ] \
+    && same 'VMware Consolidated Backup' \
+      "$(xattr belongs_to "$dc/vm00003/snapshots/_VCB-BACKUP_")" \
+    && order a snapshot/clear vm=vm00003
+}
+
 a_child () {
   order a snapshot/create vm=vm00000 name=child && shows [ -d "$s/child" ] \
     && same ../theirs "$(readlink "$s/child/parent")"
@@ -214,6 +222,7 @@ inventory () {
 exec 3>&1
 host_sim a -kind vcenter -vms 4 && mount_host a || exit 1
 check a-new-snapshot-shows a_new_snapshot
+check a-backups-snapshot-is-told a_backups_snapshot
 check a-child-shows a_child
 check a-new-name-shows a_new_name
 check a-new-description-shows a_new_description

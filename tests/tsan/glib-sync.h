@@ -41,6 +41,8 @@
 #define g_bytes_unref tsan_bytes_unref
 #define g_atomic_ref_count_dec tsan_atomic_ref_count_dec
 #define g_cancellable_cancel tsan_cancellable_cancel
+#define g_cancellable_connect tsan_cancellable_connect
+#define g_cancellable_disconnect tsan_cancellable_disconnect
 #define g_cancellable_is_cancelled tsan_cancellable_is_cancelled
 #define g_cancellable_make_pollfd tsan_cancellable_make_pollfd
 #define g_cancellable_release_fd tsan_cancellable_release_fd
@@ -301,6 +303,27 @@ TSAN_REAL (void, cancellable_cancel, (GCancellable * cancellable))
     __tsan_acquire (cancellable);
   }
   real_cancellable_cancel (cancellable);
+  if (cancellable != NULL)
+    __tsan_release (cancellable);
+}
+
+/* What is connected runs in the thread that cancels, and not any more once it
+ * is disconnected. */
+TSAN_REAL (gulong, cancellable_connect,
+           (GCancellable * cancellable, GCallback callback, gpointer data,
+            GDestroyNotify free_data))
+{
+  if (cancellable != NULL)
+    __tsan_release (cancellable);
+  return real_cancellable_connect (cancellable, callback, data, free_data);
+}
+
+TSAN_REAL (void, cancellable_disconnect,
+           (GCancellable * cancellable, gulong id))
+{
+  real_cancellable_disconnect (cancellable, id);
+  if (cancellable != NULL)
+    __tsan_acquire (cancellable);
 }
 
 TSAN_REAL (gboolean, cancellable_make_pollfd,

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/kv-file.h"
+#include "base/secret.h"
 #include "vsphere/host-private.h"
 #include "vsphere/soap/fault.h"
 
@@ -69,7 +70,7 @@ static GBytes *
 get_once (VsphereHost *host, const char *url, int *ret_status,
           GCancellable *cancellable, GError **error)
 {
-  g_autofree char *cookie = vsphere_session_get_cookie (host->session);
+  char *cookie = vsphere_session_get_cookie (host->session);
   g_auto (SoapHttpAnswer) answer = { .status = 0 };
   g_autoptr (GByteArray) body = g_byte_array_new ();
   SoapHttpRequest request = { .method = "GET",
@@ -81,10 +82,13 @@ get_once (VsphereHost *host, const char *url, int *ret_status,
   SoapHttp *http = soap_pool_take (pool, FALSE, cancellable, error);
   gboolean ok;
 
-  if (http == NULL)
+  if (http == NULL) {
+    vix_secret_wipe (cookie);
     return NULL;
+  }
   ok = soap_http_perform (http, &request, &answer, cancellable, error);
   soap_pool_give (pool, http, FALSE);
+  vix_secret_wipe (cookie);
   *ret_status = answer.status;
   if (!ok || answer.status != 200)
     return NULL;

@@ -469,6 +469,11 @@ send_register (VsphereHost *host, const Datacenter *datacenter,
   if (reply != NULL
       && vsphere_task_wait (host, soap_reply_get_ref (reply), op, &end,
                             &failure)) {
+    if (end.forgotten) {
+      g_set_error_literal (&failure, VIX_ERROR, VIX_E_HOST_CONNECTION_LOST,
+                           "the host has forgotten the task");
+      return find_registered (host, path, op, failure, error);
+    }
     if (end.result != NULL)
       vsphere_refresh_vm (host, end.result, NULL, NULL);
     g_free (end.result);

@@ -6,6 +6,9 @@
 #include "vsphere/name.h"
 #include "vsphere/soap/fault.h"
 
+/* Characters of a snapshot's name, however they are escaped on the wire: as
+ * many as other names have, and as the products' own dialogs take. */
+#define MAX_NAME 80
 /* Creates of unknown fate that are remembered. */
 #define MAX_UNSETTLED 64
 
@@ -146,6 +149,20 @@ settle_create (VsphereHost *host, const char *id, const char *ref, gint64 found,
   return TRUE;
 }
 
+static gboolean
+check_name (const char *name, GError **error)
+{
+  glong n = g_utf8_strlen (name, -1);
+
+  if (n <= MAX_NAME)
+    return TRUE;
+  g_set_error (error, VIX_ERROR, VIX_E_SNAPSHOT_NAMETOOLONG,
+               "names of snapshots have at most %d characters on this kind of "
+               "host; this one has %ld",
+               MAX_NAME, n);
+  return FALSE;
+}
+
 /* A host insists on a name. */
 static char *
 wire_name (const char *name)
@@ -195,10 +212,13 @@ vsphere_create_snapshot (VsphereHost *host, const char *id,
                              .judge = judge_create,
                              .returns = TRUE };
   g_autoptr (GError) failure = NULL;
-  Create *create = take_unsettled (host, id, params);
+  Create *create;
   gint64 found;
   gboolean ok;
 
+  if (!check_name (params->name, error))
+    return FALSE;
+  create = take_unsettled (host, id, params);
   if (create != NULL
       && vsphere_change_look (host, id, judge_create, create, NULL)) {
     found = create->found;
@@ -348,8 +368,7 @@ vsphere_edit_snapshot (VsphereHost *host, const char *id, gint64 snapshot,
                        const VixOp *op, GError **error)
 {
   g_autofree char *wire = name == NULL ? NULL : vsphere_name_encode (name);
-  g_autofree char *ref
-    = vsphere_lookup_snapshot (host, id, snapshot, op->cancellable, error);
+  g_autofree char *ref = NULL;
   /* What is left as it is must not be sent: "" would wipe it. */
   SoapRenameSnapshotArgs args = { .name = wire, .description = description };
   Edit edit = { snapshot, name, description };
@@ -358,6 +377,9 @@ vsphere_edit_snapshot (VsphereHost *host, const char *id, gint64 snapshot,
                              .judge = judge_edit,
                              .data = &edit };
 
+  if (name != NULL && !check_name (name, error))
+    return FALSE;
+  ref = vsphere_lookup_snapshot (host, id, snapshot, op->cancellable, error);
   if (ref == NULL)
     return FALSE;
   call.object = (SoapRef){ "VirtualMachineSnapshot", ref };

@@ -550,13 +550,22 @@ vsphere_task_wait (VsphereHost *host, const SoapRef *ref, const VixOp *op,
                 .news_at = g_get_monotonic_time () };
   GError *failure = NULL;
   gulong id;
-  gboolean ended, partial;
+  gboolean known, ended, partial;
 
   VIX_MAY_BLOCK ();
-  g_cond_init (&task.changed);
   vix_lock (&host->lock);
-  g_hash_table_insert (self->tasks, task.value, &task);
+  known
+    = task.value != NULL && !g_hash_table_contains (self->tasks, task.value);
+  if (known)
+    g_hash_table_insert (self->tasks, task.value, &task);
   vix_unlock (&host->lock);
+  /* The host names no task, or another's: nothing will be heard of ours. */
+  if (!known) {
+    g_free (task.value);
+    ret_end->forgotten = TRUE;
+    return TRUE;
+  }
+  g_cond_init (&task.changed);
   vsphere_watch_need (host->watch);
   if (!vsphere_tasks_filter (self, NULL))
     vsphere_watch_doubt (host->watch);

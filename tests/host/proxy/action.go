@@ -118,6 +118,8 @@ func (x *exchange) afterwards() {
 		x.garbage(answer, body)
 	case "snapshots":
 		x.answer(answer, replaceTrees(body, r.count, r.depth))
+	case "task":
+		x.answer(answer, returnedTask.ReplaceAllLiteral(body, []byte(`<returnval type="Task">`+r.q.Get("value")+`</returnval>`)))
 	}
 }
 

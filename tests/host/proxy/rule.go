@@ -33,7 +33,7 @@ var actions = map[string]bool{
 	"delay": false, "delay-answer": true, "drop-before": false, "drop-after": true,
 	"drop-middle": true, "drop-late": false, "status": false, "status-after": true,
 	"fault": false, "blackhole": false, "stall": true, "slow": true, "endless": false,
-	"garbage": true, "bomb": false, "snapshots": true, "redirect": false, "count": false,
+	"garbage": true, "bomb": false, "snapshots": true, "task": true, "redirect": false, "count": false,
 }
 
 var garbageKinds = map[string]bool{

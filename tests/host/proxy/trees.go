@@ -12,9 +12,10 @@ import (
 // A snapshot list ends where the first closing tag of its name is: what it
 // holds is called childSnapshotList.
 var (
-	rootLists   = regexp.MustCompile(`(?s)<rootSnapshotList>.*?</rootSnapshotList>`)
-	snapshotRef = regexp.MustCompile(`<snapshot type="VirtualMachineSnapshot">([^<]*)</snapshot>`)
-	vmRef       = regexp.MustCompile(`<vm type="VirtualMachine">[^<]*</vm>`)
+	rootLists    = regexp.MustCompile(`(?s)<rootSnapshotList>.*?</rootSnapshotList>`)
+	snapshotRef  = regexp.MustCompile(`<snapshot type="VirtualMachineSnapshot">([^<]*)</snapshot>`)
+	returnedTask = regexp.MustCompile(`<returnval type="Task">[^<]*</returnval>`)
+	vmRef        = regexp.MustCompile(`<vm type="VirtualMachine">[^<]*</vm>`)
 )
 
 // bigTree writes count snapshots in chains of depth; 0: one chain.
