@@ -312,11 +312,11 @@ void VixExt_CloseFile (VixExtReader *reader);
 /* A disk as the guest had it when the snapshot was taken: whole and flat,
  * whatever its chain is made of. */
 typedef struct VixExtImage {
-  const char *node; /* "scsi0:0" */
-  int64 bytes;      /* capacity */
-  int64 allocated;  /* bytes that are not holes */
-  int64 changedBy;  /* id of the newest snapshot, this one or an ancestor,
-                     * whose content differs from its parent's */
+  const char *node;    /* "scsi0:0" */
+  int64 bytes;         /* capacity */
+  int64 allocated;     /* bytes that are not holes */
+  int64 changedBy;     /* id of the newest snapshot, this one or an ancestor,
+                        * whose content differs from its parent's */
   const char *problem; /* "" or why it cannot be read; then the sizes are 0 */
 } VixExtImage;
 

@@ -59,6 +59,7 @@ test_places (void)
   /* These are found, not listed in a table. */
   placed[FS_KIND_FOLDER] = placed[FS_KIND_VM] = TRUE;
   placed[FS_KIND_SNAPSHOT] = placed[FS_KIND_FILE] = TRUE;
+  placed[FS_KIND_IMAGE] = TRUE;
   for (i = 0; i < FS_N_KINDS; i++) {
     const FsKind *kind = fs_kind (i);
 
