@@ -24,12 +24,12 @@ serves_what_is_known () {
     && faster 1000 df "$mnt" && getfattr -d "$s/base" >/dev/null
 }
 changes_fail_at_once () {
-  faster 1500 same EHOSTDOWN "$(mkdir_errno "$s/no")" \
-    && faster 1500 same EHOSTDOWN "$(rmdir_errno "$s/base")" \
-    && faster 1500 same EHOSTDOWN "$(errno_of "os.rename('$s/base', '$s/no')")" \
-    && faster 1500 same EHOSTDOWN "$(write_errno base "$vm/current")" \
-    && faster 1500 same EHOSTDOWN "$(write_errno on "$vm/power")" \
-    && faster 1500 same EHOSTDOWN "$(write_errno x "$s/base/description")" \
+  faster 2500 gives EHOSTDOWN mkdir_errno "$s/no" \
+    && faster 2500 gives EHOSTDOWN rmdir_errno "$s/base" \
+    && faster 2500 gives EHOSTDOWN errno_of "os.rename('$s/base', '$s/no')" \
+    && faster 2500 gives EHOSTDOWN write_errno base "$vm/current" \
+    && faster 2500 gives EHOSTDOWN write_errno on "$vm/power" \
+    && faster 2500 gives EHOSTDOWN write_errno x "$s/base/description" \
     && xattr error "$s" | grep . && same base "$(ls "$s")"
 }
 

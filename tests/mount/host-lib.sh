@@ -103,6 +103,9 @@ try:
 except OSError as e:
     print(errno.errorcode[e.errno].replace("ENOTSUP", "EOPNOTSUPP"))' "$1"
 }
+# gives WANTED COMMAND...: it prints that
+gives () { same "$1" "$("${@:2}")"; }
+
 mkdir_errno () { errno_of "os.mkdir('$1')"; }
 rmdir_errno () { errno_of "os.rmdir('$1')"; }
 write_errno () { # TEXT FILE

@@ -36,7 +36,8 @@ link_cut_during_a_task () {
 }
 
 restart_during_a_task () { # keep|forget|fail
-  local status result=0
+  local status result=0 before
+  before=$(calls a CreateSnapshot_Task)
   order a set create=3000 || return 1
   mkdir "$s/long" 2>"$scratch/long" &
   local job=$!
@@ -48,7 +49,7 @@ restart_during_a_task () { # keep|forget|fail
   printf '# create, restart with tasks=%s: %s\n' "$1" \
     "$( ((result)) && xattr error "$s" || echo made)" >&3
   ((status == 0)) && within 60 is_back && within 30 agrees long $result \
-    && tidy
+    && same $((before + 1)) "$(calls a CreateSnapshot_Task)" && tidy
 }
 
 # agrees NAME RESULT: one snapshot if mkdir succeeded, none if it failed, on

@@ -55,11 +55,11 @@ eighty_characters () {
   name=$(printf 'x%.0s' {1..80})
   wide=$(printf 'ü%.0s' {1..80})
   mkdir "$s/$name" && rmdir "$s/$name" && mkdir "$s/$wide" && rmdir "$s/$wide" \
-    && unchanging a same ENAMETOOLONG "$(mkdir_errno "$s/${name}x")" \
-    && unchanging a same ENAMETOOLONG "$(mkdir_errno "$s/${wide}x")" \
+    && unchanging a gives ENAMETOOLONG mkdir_errno "$s/${name}x" \
+    && unchanging a gives ENAMETOOLONG mkdir_errno "$s/${wide}x" \
     && mkdir "$s/short" \
-    && unchanging a same ENAMETOOLONG \
-      "$(errno_of "os.rename('$s/short', '$s/${name}x')")" && rmdir "$s/short"
+    && unchanging a gives ENAMETOOLONG \
+      errno_of "os.rename('$s/short', '$s/${name}x')" && rmdir "$s/short"
 }
 
 # Escapes of the host count for nothing: 80 slashes are 80 characters.
@@ -82,8 +82,8 @@ duplicates_get_their_id () {
   local first
   first=$(about a vm vm=vm00000 'a["snapshots"][0]["id"]')
   within 20 listed "other,twin,twin~$((first + 2)),twin~$((first + 3))" \
-    && unchanging a same EEXIST "$(mkdir_errno "$s/twin")" \
-    && unchanging a same EEXIST "$(mkdir_errno "$s/twin~$((first + 2))")" \
+    && unchanging a gives EEXIST mkdir_errno "$s/twin" \
+    && unchanging a gives EEXIST mkdir_errno "$s/twin~$((first + 2))" \
     && rmdir "$s/twin~$((first + 2))" \
     && knows a vm00000 'sorted(x["id"] for x in a["snapshots"])' \
       "[$first, $((first + 1)), $((first + 3))]" \
@@ -155,7 +155,7 @@ vms_of_vapps_are_there () {
 }
 
 templates_are_marked () {
-  within 20 same True "$(info "$dc/vm00005/info.json" 'a["template"]')" \
+  within 20 gives True info "$dc/vm00005/info.json" 'a["template"]' \
     || { find "$mnt" -name 'vm0000?'; return 1; }
 }
 

@@ -23,7 +23,7 @@ mkdir_takes_a_snapshot () {
 }
 
 existing_name_is_eexist () {
-  unchanging a same EEXIST "$(mkdir_errno "$s/first")"
+  unchanging a gives EEXIST mkdir_errno "$s/first"
 }
 
 description_is_inherited () {
@@ -86,13 +86,13 @@ rename_keeps_everything_else () {
 rename_to () { errno_of "os.rename('$1', '$2')"; }
 
 rename_replaces_nothing () {
-  unchanging a same EEXIST "$(rename_to "$s/first" "$s/renamed")" \
+  unchanging a gives EEXIST rename_to "$s/first" "$s/renamed" \
     && [[ -d $s/first && -d $s/renamed ]]
 }
 
 rename_elsewhere_is_einval () {
   local other=$top/vm00001/snapshots
-  unchanging a same EINVAL "$(rename_to "$s/first" "$other/first")" \
+  unchanging a gives EINVAL rename_to "$s/first" "$other/first" \
     && same EINVAL "$(rename_to "$s/first" "$vm/first")" \
     && unchanging a fails 'cannot move' mv "$s/first" "$other/" \
     && [[ -d $s/first ]] && same '' "$(ls "$other")"
@@ -107,7 +107,7 @@ revert_makes_current () {
 }
 
 revert_to_unknown_is_enoent () {
-  unchanging a same ENOENT "$(write_errno nobody "$vm/current")" \
+  unchanging a gives ENOENT write_errno nobody "$vm/current" \
     && same branch "$(cat "$vm/current")"
 }
 
@@ -129,7 +129,7 @@ rmdir_moves_children_up () {
 }
 
 rmdir_of_what_is_not_there () {
-  unchanging a same ENOENT "$(rmdir_errno "$s/first")" \
+  unchanging a gives ENOENT rmdir_errno "$s/first" \
     && same EPERM "$(rmdir_errno "$s")" && same EPERM "$(rmdir_errno "$vm")" \
     && same EPERM "$(mkdir_errno "$top/new-vm")"
 }

@@ -58,9 +58,9 @@ wrong_state_is_einval () {
 }
 
 other_words_are_einval () {
-  unchanging a same EINVAL "$(write_errno explode "$vm/power")" \
-    && unchanging a same EINVAL "$(write_errno '' "$vm/power")" \
-    && unchanging a same EINVAL "$(write_errno onoff "$vm/power")" && power_is on
+  unchanging a gives EINVAL write_errno explode "$vm/power" \
+    && unchanging a gives EINVAL write_errno '' "$vm/power" \
+    && unchanging a gives EINVAL write_errno onoff "$vm/power" && power_is on
 }
 
 shutdown_without_tools_says_so () {

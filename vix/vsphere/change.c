@@ -300,15 +300,25 @@ find_out (VsphereHost *host, const Lost *lost, const VixOp *op,
 
 /* ---- the change ---- */
 
-/* The task is not known any more: the VM shows how it ended, or nothing
- * does. */
+/* The task is not known any more, but may still be at work: the VM shows how
+ * it ended, in time, or nothing does. */
 static gboolean
-judge_forgotten (VsphereHost *host, const Lost *lost, GError **error)
+judge_forgotten (VsphereHost *host, const Lost *lost, const VixOp *op,
+                 GError **error)
 {
+  gint64 end = g_get_monotonic_time () + host->settle_us;
   g_autoptr (GError) local = NULL;
 
-  if (look (host, lost->id, lost->call->judge, NULL, lost->call->data, &local))
-    return TRUE;
+  for (;;) {
+    g_clear_error (&local);
+    if (look (host, lost->id, lost->call->judge, NULL, lost->call->data,
+              &local))
+      return TRUE;
+    if (g_get_monotonic_time () >= end
+        || g_cancellable_is_cancelled (op->cancellable))
+      break;
+    sleep_a_little ();
+  }
   lost->call->unknown = TRUE;
   g_set_error (error, VIX_ERROR, VIX_E_HOST_CONNECTION_LOST,
                "%s: the host has forgotten the task, and shows no sign of "
@@ -329,7 +339,7 @@ follow (VsphereHost *host, const Lost *lost, SoapReply *reply, const VixOp *op,
   if (method->result_kind != SOAP_KIND_REF)
     return TRUE;
   if (task->value == NULL)
-    return judge_forgotten (host, lost, error);
+    return judge_forgotten (host, lost, op, error);
   if (!vsphere_task_wait (host, task, op, &end, error)) {
     lost->call->unknown
       = g_error_matches (*error, VIX_ERROR, VIX_E_HOST_CONNECTION_LOST);
@@ -337,7 +347,7 @@ follow (VsphereHost *host, const Lost *lost, SoapReply *reply, const VixOp *op,
     return FALSE;
   }
   if (end.forgotten)
-    return judge_forgotten (host, lost, error);
+    return judge_forgotten (host, lost, op, error);
   *ret_result = end.result;
   return TRUE;
 }

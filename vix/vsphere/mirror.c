@@ -358,6 +358,8 @@ static void
 enter (VsphereMirror *self, MirrorNode *node)
 {
   const MirrorProperty *property;
+  gboolean blank
+    = node->kind == MIRROR_VM && ((VsphereVm *)node)->record == NULL;
 
   if (!node->present) {
     node->present = TRUE;
@@ -369,6 +371,8 @@ enter (VsphereMirror *self, MirrorNode *node)
     mirror_vm_reset ((VsphereVm *)node);
     mirror_vm_rebuild ((VsphereVm *)node);
   }
+  if (blank)
+    return;
   for (gsize i = 0; (property = property_at (i)) != NULL; i++)
     if (property->kind == node->kind)
       property->set (self, node, NULL);

@@ -171,13 +171,13 @@ func (c *collector) remember(w *world, m *mark) string {
 
 // answer writes up to max objects; the rest gets a version of its own.
 func (c *collector) answer(w *world, list []update, seq uint64, max int) *updateSet {
-	var out bytes.Buffer
+	var out, one bytes.Buffer
 	var current *filter
 	n := 0
 	for n < len(list) && n < max {
 		u := list[n]
 		n++
-		var one bytes.Buffer
+		one.Reset()
 		if !c.writeUpdate(&one, w, u) {
 			continue
 		}

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -193,6 +194,12 @@ func (w *world) encode(value interface{}, f *fault, cookie string) *answer {
 
 const requestLimit = 8 << 20
 
+// packers are used again: each is a megabyte.
+var packers = sync.Pool{New: func() interface{} {
+	packer, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
+	return packer
+}}
+
 // serveSDK is POST /sdk.
 func (w *world) serveSDK(out http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
@@ -220,9 +227,11 @@ func (w *world) serveSDK(out http.ResponseWriter, r *http.Request) {
 	if len(body) > 1024 && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		header.Set("Content-Encoding", "gzip")
 		out.WriteHeader(a.status)
-		packer, _ := gzip.NewWriterLevel(out, gzip.BestSpeed)
+		packer := packers.Get().(*gzip.Writer)
+		packer.Reset(out)
 		_, _ = packer.Write(body)
 		_ = packer.Close()
+		packers.Put(packer)
 		return
 	}
 	out.WriteHeader(a.status)

@@ -48,7 +48,12 @@ func kept(path string) bool {
 	case "name", "parent", "parentVApp", "snapshot", "config", "runtime", "layoutEx":
 		return true
 	}
-	return path == "summary.config.vmPathName"
+	switch path {
+	case "summary.config.vmPathName", "summary.config.guestId", "summary.config.numCpu",
+		"summary.config.memorySizeMB": // set for good
+		return true
+	}
+	return false
 }
 
 // forgetValues drops what a change made untrue.

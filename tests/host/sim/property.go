@@ -319,6 +319,19 @@ func isKind(name, wanted string) bool {
 	if name == wanted {
 		return true
 	}
+	key := [2]string{name, wanted}
+	if known, ok := kinds.Load(key); ok {
+		return known.(bool)
+	}
+	is := embedsKind(name, wanted)
+	kinds.Store(key, is)
+	return is
+}
+
+// kinds keeps what isKind found out.
+var kinds sync.Map
+
+func embedsKind(name, wanted string) bool {
 	t, ok := objectTypes[name]
 	if !ok {
 		return false

@@ -96,6 +96,24 @@ test_random_bytes (void)
   g_rand_free (rand);
 }
 
+/* Plain text is taken in strides: each byte at each place of one. */
+static void
+test_strides (void)
+{
+  for (guint c = 0; c < 256; c++) {
+    for (gsize at = 0; at < 17; at++) {
+      char in[] = "aaaaaaaaaaaaaaaaaa";
+      g_autofree char *whole = NULL;
+      g_autofree char *single = NULL;
+
+      in[at] = (char)c;
+      whole = clean (in, 18, 18);
+      single = clean (in, 18, 1);
+      g_assert_cmpstr (whole, ==, single);
+    }
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -104,5 +122,6 @@ main (int argc, char **argv)
   g_test_add_func ("/soap/sanitize/nul-is-replaced", test_nul_is_replaced);
   g_test_add_func ("/soap/sanitize/random-bytes-become-text",
                    test_random_bytes);
+  g_test_add_func ("/soap/sanitize/strides", test_strides);
   return g_test_run ();
 }

@@ -172,8 +172,12 @@ new_node (SoapDecoder *self, const char *name, int n_attributes,
     return NULL;
   }
   node = soap_arena_alloc (arena, sizeof *node);
-  if (node == NULL
-      || (node->name = soap_arena_strndup (arena, name, len)) == NULL) {
+  /* The parser keeps each name once, as long as it lives: a record does not
+   * live longer. */
+  if (node != NULL)
+    node->name
+      = self->record_depth > 0 ? name : soap_arena_strndup (arena, name, len);
+  if (node == NULL || node->name == NULL) {
     overflow (self);
     return NULL;
   }

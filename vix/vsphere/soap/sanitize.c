@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define REPLACEMENT "\357\277\275" /* U+FFFD */
+#define EACH(byte) ((guint64)(byte)*G_GUINT64_CONSTANT (0x0101010101010101))
 
 static gboolean
 is_xml_char (gunichar c)
@@ -12,20 +13,33 @@ is_xml_char (gunichar c)
          || (c >= 0xE000 && c <= 0xFFFD) || (c >= 0x10000 && c <= 0x10FFFF);
 }
 
-/* Bytes that pass as they are, whatever stands around them: nearly all, so
- * that this is a table. */
-static const guint8 plain_bytes[256] = {
-  ['\t'] = 1,
-  ['\n'] = 1,
-  ['\r'] = 1,
-  [0x20 ... '&' - 1] = 1,
-  ['&' + 1 ... 0x7E] = 1,
-};
-
+/* Bytes that pass as they are, whatever stands around them. */
 static gboolean
 is_plain (guint8 c)
 {
-  return plain_bytes[c];
+  return (c >= 0x20 && c < 0x7F && c != '&') || c == '\n' || c == '\r'
+         || c == '\t';
+}
+
+/* The highest bit of each byte of @word that is 0; perhaps of those above such
+ * a byte, too. */
+static guint64
+find_zero (guint64 word)
+{
+  return (word - EACH (0x01)) & ~word & EACH (0x80);
+}
+
+/* Whether eight bytes are all plain and no blank but a space: nearly all of an
+ * answer is, and an inventory may be a hundred megabytes. */
+static gboolean
+is_plain_word (const char *p)
+{
+  guint64 word;
+
+  memcpy (&word, p, sizeof word);
+  return ((word & EACH (0x80)) | ((word - EACH (0x20)) & ~word & EACH (0x80))
+          | find_zero (word ^ EACH (0x7F)) | find_zero (word ^ EACH ('&')))
+         == 0;
 }
 
 typedef enum { PIECE_OK, PIECE_BAD, PIECE_SHORT } Piece;
@@ -91,6 +105,10 @@ sanitize (const char *p, gsize n, GString *out)
   Piece piece;
 
   while (pos < n) {
+    while (n - pos >= sizeof (guint64) && is_plain_word (p + pos))
+      pos += sizeof (guint64);
+    if (pos == n)
+      break;
     if (is_plain ((guint8)p[pos])) {
       pos++;
       continue;

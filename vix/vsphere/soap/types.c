@@ -332,10 +332,27 @@ soap_decode_value (SoapKind kind, const SoapType *sub, const char *what,
   return decode_single (kind, sub, &named, node, arena, ret_value, error);
 }
 
+/* The child of that name; the search begins at *@next, behind the one that was
+ * found before, since hosts send fields in the order that they have here. */
+static const SoapNode *
+find_child (const SoapNode *node, const char *name, const SoapNode **next)
+{
+  const SoapNode *child;
+
+  for (child = *next; child != NULL; child = child->next)
+    if (g_str_equal (child->name, name))
+      break;
+  if (child == NULL)
+    child = soap_node_child (node, name);
+  if (child != NULL)
+    *next = child->next;
+  return child;
+}
+
 static gboolean
 decode_field (const SoapType *type, const SoapField *field,
-              const SoapNode *node, SoapArena *arena, gpointer ret,
-              GError **error)
+              const SoapNode *node, const SoapNode **next, SoapArena *arena,
+              gpointer ret, GError **error)
 {
   const What what = { type->name, field->name };
   const SoapNode *child;
@@ -345,7 +362,7 @@ decode_field (const SoapType *type, const SoapField *field,
                         arena, ret, error);
   if (field->kind == SOAP_KIND_TYPE)
     return decode_single (field->kind, NULL, &what, node, arena, ret, error);
-  child = soap_node_child (node, field->name);
+  child = find_child (node, field->name, next);
   if (child != NULL
       && !decode_single (field->kind, field->sub, &what, child, arena, ret,
                          error))
@@ -365,11 +382,12 @@ gboolean
 soap_decode_struct (const SoapType *type, const SoapNode *node,
                     SoapArena *arena, gpointer ret_struct, GError **error)
 {
+  const SoapNode *next = node->first;
   gsize i;
 
   memset (ret_struct, 0, type->size);
   for (i = 0; i < type->n_fields; i++)
-    if (!decode_field (type, &type->fields[i], node, arena,
+    if (!decode_field (type, &type->fields[i], node, &next, arena,
                        (char *)ret_struct + type->fields[i].offset, error))
       return FALSE;
   return TRUE;
