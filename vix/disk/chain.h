@@ -42,7 +42,7 @@ gboolean vmdk_chain_read (VmdkChain *self, guint64 offset, void *buf, gsize len,
                           GError **error);
 
 /* As vmdk_link_map() for the whole chain; VMDK_UNALLOCATED is never
- * returned. */
+ * returned. A long run may come in pieces. */
 gboolean vmdk_chain_map (VmdkChain *self, guint64 offset, guint64 len,
                          VmdkState *ret_state, guint64 *ret_len,
                          GError **error);

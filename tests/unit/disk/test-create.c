@@ -76,8 +76,9 @@ test_2t_content (DiskFixture *f, gconstpointer data)
   const guint64 last = (G_GUINT64_CONSTANT (2) << 40) - 512;
   g_autoptr (VmdkChain) chain = NULL;
   g_autoptr (GError) error = NULL;
-  VmdkState state;
+  VmdkState state = VMDK_ZERO;
   guint8 buf[512];
+  guint64 at = 65536;
   guint64 n;
 
   disk_run (f, "qemu-img create -q -f vmdk base.vmdk 2T");
@@ -90,10 +91,12 @@ test_2t_content (DiskFixture *f, gconstpointer data)
   g_assert_no_error (error);
   g_assert_cmpint (buf[0], ==, 9);
   g_assert_cmpint (buf[511], ==, 9);
-  vmdk_chain_map (chain, 65536, G_MAXUINT64, &state, &n, &error);
-  g_assert_no_error (error);
-  g_assert_cmpint (state, ==, VMDK_ZERO);
-  g_assert_cmpuint (n, ==, last + 512 - 65536 - 65536);
+  while (state == VMDK_ZERO) {
+    vmdk_chain_map (chain, at, G_MAXUINT64, &state, &n, &error);
+    g_assert_no_error (error);
+    at += n;
+  }
+  g_assert_cmpuint (at - n, ==, last + 512 - 65536);
 }
 
 static void
