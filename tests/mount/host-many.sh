@@ -15,13 +15,13 @@ group () {
   printf '%s\n' "credentials=$(credentials)" "$@" ''
 }
 
-mount_all () { # with the usual three
+mount_all () { # the usual three
   {
     group esx a
     group center b
     printf '[local]\nurl=%s\n' "$vms"
   } >"$conf"
-  start_vixfs "$conf" "$mnt" "$@"
+  start_vixfs "$conf" "$mnt"
 }
 
 all_are_there () {
