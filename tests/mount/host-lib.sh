@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
+# shellcheck disable=SC2120 # functions with arguments that only some tests give
 # What the tests on mounts of ESXi and vCenter share: lib.sh and the simulator
 # of tests/host in one directory, under one trap. A host that host_sim started
 # is called by its name in all that follows.
@@ -8,6 +9,10 @@
 # shellcheck source=tests/host/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../host/lib.sh"
 host_begin "$scratch/hosts"
+# What host_sim and host_proxy set, of the names used here.
+# shellcheck disable=SC2034
+a_PORT='' a_CERT='' a_SHA1='' a_SHA256='' b_PORT='' b_CERT='' b_SHA256='' \
+  p_PORT='' p_CERT='' p_SHA256=''
 
 # of NAME WORD: what host_sim found out: URL, PORT, CERT, SHA256, PID...
 of () {

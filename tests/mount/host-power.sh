@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Usage: host-power.sh VIXFS esx|vcenter - the power file, and what a VM that
 # is on changes for its snapshots: memory, quiescing.
+# shellcheck disable=SC2010 # what ls itself shows is what is tested
 # shellcheck source=tests/mount/host-lib.sh
 . "$(dirname "$0")/host-lib.sh"
 kind=$2
