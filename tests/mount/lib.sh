@@ -8,7 +8,7 @@ set -u
 export LC_ALL=C.UTF-8 G_DEBUG=fatal-criticals
 [[ -c /dev/fuse ]] || exit 77
 command -v qemu-img >/dev/null || exit 77
-vixfs=$1
+vixfs=$(realpath "$1")
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/vixfs-test.XXXXXX")
 vms=$scratch/vms
 mnt=$scratch/mnt
