@@ -60,7 +60,6 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   SoapRef object = { "X", "x" };
   SoapCall call = { .object = &object, .on_record = take_record };
   g_autoptr (VsphereMirror) mirror = vsphere_mirror_new (FALSE);
-  g_autoptr (SoapReply) reply = NULL;
   g_autoptr (SoapDecoder) decoder = NULL;
   const char *text = (const char *)data + 2;
   size_t piece;
@@ -70,8 +69,8 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   size -= 2;
   call.method = soap_methods[data[0] % soap_n_methods];
   call.record_data = mirror;
-  reply = soap_envelope_read (&call, data[1] % 2 == 0 ? 200 : 500, text, size,
-                              NULL);
+  soap_reply_free (
+    soap_envelope_read (&call, data[1] % 2 == 0 ? 200 : 500, text, size, NULL));
   check_changes (mirror);
   vsphere_mirror_mark (mirror);
   piece = 1 + data[1] / 2;
