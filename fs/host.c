@@ -346,7 +346,7 @@ run (gpointer data)
     if (renew_credentials (self)) {
       if (attempt (self, &code, &error))
         return NULL;
-      note_failure (self, code, error->message);
+      note_failure (self, code, error != NULL ? error->message : "");
     }
     set_tried (self);
     if (!pause_attempts (self, span))

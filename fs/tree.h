@@ -128,13 +128,13 @@ gboolean fs_tree_find_record (FsTree *self, guint host, const char *id,
 
 /* Adds or replaces a VM. What comes before fs_tree_settle() is only kept. */
 void fs_tree_put (FsTree *self, guint host, const VixExtVM *vm, FsStale *stale);
-void fs_tree_remove (FsTree *self, guint host, const VixExtVM *vm,
+void fs_tree_remove (FsTree *self, guint number, const VixExtVM *vm,
                      FsStale *stale);
 void fs_tree_touch_files (FsTree *self, guint host, const VixExtVM *vm,
                           FsStale *stale);
-/* The first inventory of @host is complete: names are given, lowest id first,
- * and its directory appears. */
-void fs_tree_settle (FsTree *self, guint host, FsStale *stale);
+/* The first inventory of host @number is complete: names are given, lowest id
+ * first, and its directory appears. */
+void fs_tree_settle (FsTree *self, guint number, FsStale *stale);
 
 /* "snapshots" and "current" of the VM get a new node id, unless @alias is
  * no longer theirs: then nothing is in the way. */

@@ -15,6 +15,7 @@ void fs_watch_tell (FsHost *host, const char *event, const char *key,
 
 /* A VixExtWatchProc; @data: FsHost. What it changed is what readers see, and
  * what the kernel knows of nodes, when it returns. */
-void fs_watch_event (VixHandle host, int event, const VixExtVM *vm, void *data);
+void fs_watch_event (VixHandle handle, int event, const VixExtVM *vm,
+                     void *data);
 
 G_END_DECLS
