@@ -273,6 +273,15 @@ on_job_event (VixHandle job, VixEventType type, VixHandle info, void *data)
   Vix_FreeBuffer (message);
 }
 
+void
+fs_change_reply_done (FsChange *self, VixHandle job)
+{
+  if (self->written > 0)
+    fs_request_reply_written (self->request, self->written);
+  else
+    fs_request_reply (self->request, 0);
+}
+
 /* ---- the start ---- */
 
 /* Readers no longer meet the directory that this one keeps locked. */

@@ -66,7 +66,7 @@ struct FsChange {
   FsHost *host;
   guint64 id;
   guint32 slot;      /* of the VM */
-  guint32 alias;     /* of "snapshots" or "current" through which it came */
+  guint32 alias;     /* of "snapshots" or the like through which it came */
   pid_t caller;      /* who waits for it; 0: not known */
   char *vm_id;       /* of its record */
   char *vm_path;     /* in the tree */
@@ -108,6 +108,9 @@ FsChange *fs_change_new (FsMount *mount, const FsChangeOps *ops,
 FsChange *fs_change_ref (FsChange *self);
 void fs_change_unref (FsChange *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FsChange, fs_change_unref)
+
+/* FsChangeOps.succeed of most: how much was written, or that it is done. */
+void fs_change_reply_done (FsChange *self, VixHandle job);
 
 /* (transfer full): runs it. EROFS on a read-only mount, EEXIST if another
  * change is making a snapshot of that name, ESHUTDOWN while unmounting. */

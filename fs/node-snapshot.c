@@ -27,17 +27,8 @@ start_describe (FsChange *self, VixHandle vm, VixHandle snapshot,
   return VixExt_DescribeSnapshot (snapshot, self->description, callback, data);
 }
 
-static void
-reply_done (FsChange *self, VixHandle job)
-{
-  if (self->written > 0)
-    fs_request_reply_written (self->request, self->written);
-  else
-    fs_request_reply (self->request, 0);
-}
-
 static const FsChangeOps describe_ops
-  = { "describe", start_describe, reply_done, NULL };
+  = { "describe", start_describe, fs_change_reply_done, NULL };
 
 /* @text: (transfer full) */
 static FsChange *

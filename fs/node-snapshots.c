@@ -186,12 +186,6 @@ fs_snapshots_mkdir (FsMount *mount, const FsNode *dir, const char *name,
 
 /* ---- rmdir and rename ---- */
 
-static void
-reply_done (FsChange *self, VixHandle job)
-{
-  fs_request_reply (self->request, 0);
-}
-
 static VixHandle
 start_remove (FsChange *self, VixHandle vm, VixHandle snapshot,
               VixEventProc *callback, void *data)
@@ -226,11 +220,11 @@ unseal (FsChange *self)
 static const FsChangeOps remove_ops = {
   .name = "remove",
   .start = start_remove,
-  .succeed = reply_done,
+  .succeed = fs_change_reply_done,
   .ended = unseal,
 };
 static const FsChangeOps rename_ops
-  = { "rename", start_rename, reply_done, rename_not_told };
+  = { "rename", start_rename, fs_change_reply_done, rename_not_told };
 
 void
 fs_snapshots_rmdir (FsMount *mount, const FsNode *dir, const char *name,

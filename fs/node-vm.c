@@ -15,12 +15,6 @@ fs_info_print (FsMount *mount, const FsNode *node, GString *out)
   return 0;
 }
 
-static void
-reply_written (FsChange *self, VixHandle job)
-{
-  fs_request_reply_written (self->request, self->written);
-}
-
 /* ---- power ---- */
 
 int
@@ -68,11 +62,13 @@ start_reset (FsChange *self, VixHandle vm, VixHandle snapshot,
 
 /* Their names are the words that are written. */
 static const FsChangeOps power_ops[] = {
-  { "on", start_on, reply_written, NULL, NULL, fs_errno_from_power },
-  { "off", start_off, reply_written, NULL, NULL, fs_errno_from_power },
-  { "suspend", start_suspend, reply_written, NULL, NULL, fs_errno_from_power },
-  { "reset", start_reset, reply_written, NULL, NULL, fs_errno_from_power },
-  { "shutdown", start_shutdown, reply_written, NULL, NULL,
+  { "on", start_on, fs_change_reply_done, NULL, NULL, fs_errno_from_power },
+  { "off", start_off, fs_change_reply_done, NULL, NULL, fs_errno_from_power },
+  { "suspend", start_suspend, fs_change_reply_done, NULL, NULL,
+    fs_errno_from_power },
+  { "reset", start_reset, fs_change_reply_done, NULL, NULL,
+    fs_errno_from_power },
+  { "shutdown", start_shutdown, fs_change_reply_done, NULL, NULL,
     fs_errno_from_power },
 };
 
@@ -118,7 +114,7 @@ start_revert (FsChange *self, VixHandle vm, VixHandle snapshot,
 }
 
 static const FsChangeOps revert_ops
-  = { "revert", start_revert, reply_written, NULL };
+  = { "revert", start_revert, fs_change_reply_done, NULL };
 
 void
 fs_current_store (FsMount *mount, const FsNode *node, const char *text,
