@@ -22,7 +22,7 @@ int fs_attr_fill (FsMount *mount, const FsNode *node, struct stat *ret_attr);
 /* Seconds that attributes of @node may be relied on. */
 double fs_attr_timeout (const FsNode *node);
 
-/* The inode number and type only: never blocks. */
+/* The inode number and type only, of what was just listed: never blocks. */
 int fs_attr_fill_brief (FsMount *mount, const FsNode *node,
                         struct stat *ret_attr);
 

@@ -53,7 +53,7 @@ typedef struct {
   guint64 identity;               /* of the VM or folder */
   guint32 generation;
   guint32 version;
-  guint32 alias;  /* that "snapshots" and "current" have now */
+  guint32 alias;  /* that "snapshots", "current", "power" have now */
   guint32 folder; /* slot of the folder of a VM; of a folder: its parent */
   guint children; /* of a folder */
   gint64 changed; /* of a folder: seconds since 1970 */
@@ -136,8 +136,8 @@ void fs_tree_touch_files (FsTree *self, guint host, const VixExtVM *vm,
  * first, and its directory appears. */
 void fs_tree_settle (FsTree *self, guint number, FsStale *stale);
 
-/* "snapshots" and "current" of the VM get a new node id, unless @alias is
- * no longer theirs: then nothing is in the way. */
+/* "snapshots", "current" and "power" of the VM get a new node id, unless @alias
+ * is no longer theirs: then nothing is in the way. */
 void fs_tree_switch_alias (FsTree *self, guint32 slot, guint32 alias,
                            FsStale *stale);
 

@@ -52,7 +52,7 @@ typedef struct {
   char *name;             /* shown, unique in the folder */
   guint64 identity;
   guint32 version; /* raised with each change of what is below */
-  guint32 alias;   /* of "snapshots" and "current", now */
+  guint32 alias;   /* of "snapshots", "current", "power", now */
   FsMarks marks;
   char *description; /* that new snapshots get; NULL if not set */
   char *error;       /* the last failure; NULL if there was none */
@@ -117,7 +117,7 @@ void fs_vm_collect_snapshots (const FsVm *self, FsStale *stale);
 /* Snapshot @id gets a new slot, if it is there. */
 void fs_vm_renew_snapshot (FsVm *self, gint64 id, FsStale *stale);
 
-/* "snapshots" and "current" get a new node id. */
+/* "snapshots", "current" and "power" get a new node id. */
 void fs_vm_switch_alias (FsVm *self, FsStale *stale);
 
 G_END_DECLS
