@@ -63,12 +63,17 @@ func start(t *testing.T) *bed {
 	return b
 }
 
-// call sends a SOAP method and returns the answer's status and body.
-func (b *bed) call(method string) (int, string, error) {
+// send sends a SOAP method.
+func (b *bed) send(method string) (*http.Response, error) {
 	body := soapHead + "<" + method + ` xmlns="urn:vim25"><_this type="T">t</_this></` + method + ">" + soapTail
 	r, _ := http.NewRequest(http.MethodPost, "https://"+b.p.addr+"/sdk", strings.NewReader(body))
 	r.Header.Set("Cookie", `vmware_soap_session="x"`)
-	answer, err := b.client.Do(r)
+	return b.client.Do(r)
+}
+
+// call sends a SOAP method and returns the answer's status and body.
+func (b *bed) call(method string) (int, string, error) {
+	answer, err := b.send(method)
 	if err != nil {
 		return 0, "", err
 	}
@@ -230,12 +235,19 @@ func TestSlowAndDelayed(t *testing.T) {
 	}
 }
 
+// Not until a deadline: a connection that is being closed may still carry a
+// regular end, as the host notices its closing first.
 func TestEndless(t *testing.T) {
+	const enough = 16 << 20
 	b := start(t)
 	b.rule("method", "A", "action", "endless")
-	b.client.Timeout = 3 * time.Second
-	if _, text, err := b.call("A"); err == nil || len(text) < 1<<18 {
-		t.Fatalf("%v after %d bytes", err, len(text))
+	answer, err := b.send("A")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if n, err := io.CopyN(io.Discard, answer.Body, enough); err != nil {
+		t.Fatalf("%v after %d bytes", err, n)
 	}
 }
 
