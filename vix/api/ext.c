@@ -415,6 +415,20 @@ struct VixExtReader {
   VixFileReader *file;
 };
 
+/* Ends a call that opened @file, or failed to. */
+static VixError
+give_reader (FileCall *call, VixFileReader *file, const GError *error,
+             VixExtReader **reader, char **message)
+{
+  if (file != NULL) {
+    *reader = g_new (VixExtReader, 1);
+    (*reader)->host = vix_object_ref (call->call->host);
+    (*reader)->file = file;
+  }
+  file_call_end (call);
+  return report (error, message);
+}
+
 /* A function of the provider that opens something of a VM by name. */
 typedef VixFileReader *(*OpenFunc) (gpointer host, const char *id,
                                     gint64 snapshot, const char *name,
@@ -431,13 +445,7 @@ open_reader (FileCall *call, OpenFunc open, const char *what, const char *vm_id,
   if (vix_call_check_function (call->call, open, what, &error))
     file = open (call->call->host->provider, vm_id, snapshot, name, &call->op,
                  &error);
-  if (file != NULL) {
-    *reader = g_new (VixExtReader, 1);
-    (*reader)->host = vix_object_ref (call->call->host);
-    (*reader)->file = file;
-  }
-  file_call_end (call);
-  return report (error, message);
+  return give_reader (call, file, error, reader, message);
 }
 
 VixError
@@ -470,6 +478,29 @@ VixExt_OpenImage (VixHandle host, const char *vmId, int64 snapshot,
     return report (error, message);
   return open_reader (&call, call.call->host->ops->open_image, "reading disks",
                       vmId, snapshot, node, reader, message);
+}
+
+VixError
+VixExt_OpenChanges (VixHandle host, const char *vmId, int64 older,
+                    int64 snapshot, const char *node, VixExtReader **reader,
+                    char **message)
+{
+  g_autoptr (GError) error = NULL;
+  VixFileReader *file = NULL;
+  const VixProviderOps *ops;
+  FileCall call;
+
+  if (node == NULL || reader == NULL || snapshot == 0 || older < 0)
+    return VIX_E_INVALID_ARG;
+  *reader = NULL;
+  if (!file_call_begin (&call, host, vmId, snapshot, &error))
+    return report (error, message);
+  ops = call.call->host->ops;
+  if (vix_call_check_function (call.call, ops->open_changes, "reading disks",
+                               &error))
+    file = ops->open_changes (call.call->host->provider, vmId, older, snapshot,
+                              node, &call.op, &error);
+  return give_reader (&call, file, error, reader, message);
 }
 
 VixError

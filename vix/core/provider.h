@@ -154,6 +154,11 @@ typedef struct {
   VixFileReader *(*open_image) (gpointer host, const char *id, gint64 snapshot,
                                 const char *node, const VixOp *op,
                                 GError **error);
+  /* The same, but data only where it may differ from what @node was in
+   * snapshot @older; 0, or a snapshot without that disk: where it is data. */
+  VixFileReader *(*open_changes) (gpointer host, const char *id, gint64 older,
+                                  gint64 snapshot, const char *node,
+                                  const VixOp *op, GError **error);
 } VixProviderOps;
 
 /**

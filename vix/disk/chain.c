@@ -146,7 +146,7 @@ vmdk_chain_open (VmdkResolver *resolver, const char *relative_to,
          != NULL)
     if (!add_parent (self, resolver, error))
       return NULL;
-  self->map = vmdk_map_new (self->links, self->capacity);
+  self->map = vmdk_map_new (self->links, self->capacity, TRUE);
   return g_steal_pointer (&self);
 }
 
@@ -201,4 +201,25 @@ vmdk_chain_map (VmdkChain *self, guint64 offset, guint64 len,
   if (len == 0)
     return check_range (self, offset, 1, error);
   return vmdk_map_find (self->map, offset, len, ret_state, ret_len, error);
+}
+
+gboolean
+vmdk_chain_count_data (VmdkChain *self, guint64 *ret_bytes, GError **error)
+{
+  guint64 offset = 0;
+  guint64 sum = 0;
+
+  while (offset < self->capacity) {
+    VmdkState state;
+    guint64 n;
+
+    if (!vmdk_chain_map (self, offset, self->capacity - offset, &state, &n,
+                         error))
+      return FALSE;
+    if (state == VMDK_DATA)
+      sum += n;
+    offset += n;
+  }
+  *ret_bytes = sum;
+  return TRUE;
 }

@@ -47,4 +47,8 @@ gboolean vmdk_chain_map (VmdkChain *self, guint64 offset, guint64 len,
                          VmdkState *ret_state, guint64 *ret_len,
                          GError **error);
 
+/* How much of it is VMDK_DATA. Reads all tables. */
+gboolean vmdk_chain_count_data (VmdkChain *self, guint64 *ret_bytes,
+                                GError **error);
+
 G_END_DECLS

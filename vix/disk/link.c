@@ -373,6 +373,24 @@ vmdk_link_map (VmdkLink *self, guint64 offset, guint64 len,
 }
 
 gboolean
+vmdk_link_is_blank (VmdkLink *self, gboolean *ret_blank, GError **error)
+{
+  VmdkState state = VMDK_UNALLOCATED;
+  guint64 offset = 0;
+
+  while (offset < self->capacity && state == VMDK_UNALLOCATED) {
+    guint64 n;
+
+    if (!vmdk_link_map (self, offset, self->capacity - offset, &state, &n,
+                        error))
+      return FALSE;
+    offset += n;
+  }
+  *ret_blank = state == VMDK_UNALLOCATED;
+  return TRUE;
+}
+
+gboolean
 vmdk_link_read (VmdkLink *self, guint64 offset, void *buf, gsize len,
                 GError **error)
 {

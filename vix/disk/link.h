@@ -71,6 +71,10 @@ typedef enum {
 gboolean vmdk_link_map (VmdkLink *self, guint64 offset, guint64 len,
                         VmdkState *ret_state, guint64 *ret_len, GError **error);
 
+/* Whether it holds nothing: all of it is VMDK_UNALLOCATED. */
+gboolean vmdk_link_is_blank (VmdkLink *self, gboolean *ret_blank,
+                             GError **error);
+
 /* Reads what the link itself holds; the whole range must be VMDK_DATA or
  * VMDK_ZERO. */
 gboolean vmdk_link_read (VmdkLink *self, guint64 offset, void *buf, gsize len,

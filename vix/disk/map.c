@@ -19,6 +19,7 @@ enum {
   KIND_ZERO,
   KIND_LINK, /* the link reads it: it is not stored as it is */
   KIND_BAD,  /* the link's tables are damaged there */
+  KIND_NONE, /* no link says anything: it is up to those that are not here */
   KIND_EXTENT
 };
 
@@ -40,6 +41,7 @@ typedef struct {
 struct VmdkMap {
   GPtrArray *links; /* borrowed */
   guint64 capacity;
+  gboolean whole;           /* the last link is a base */
   GPtrArray *extents;       /* VmdkExtent of all links, borrowed */
   GHashTable *extent_index; /* VmdkExtent to its number there */
 
@@ -66,12 +68,13 @@ segment_unref (Segment *self)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Segment, segment_unref)
 
 VmdkMap *
-vmdk_map_new (GPtrArray *links, guint64 capacity)
+vmdk_map_new (GPtrArray *links, guint64 capacity, gboolean whole)
 {
   VmdkMap *self = g_new0 (VmdkMap, 1);
 
   self->links = links;
   self->capacity = capacity;
+  self->whole = whole;
   self->extents = g_ptr_array_new ();
   self->extent_index = g_hash_table_new (NULL, NULL);
   for (guint i = 0; i < links->len; i++) {
@@ -233,7 +236,8 @@ fill (Build *b, guint i, guint64 offset, guint64 end, GError **error)
     guint64 n;
 
     if (link == NULL || offset >= link->capacity) {
-      append (b, offset, KIND_ZERO, 0);
+      append (b, offset, link != NULL || b->map->whole ? KIND_ZERO : KIND_NONE,
+              0);
       return TRUE;
     }
     if (!map_link (link, offset, MIN (end, link->capacity), &state, &bad, &n,
@@ -374,6 +378,7 @@ read_run (VmdkMap *self, const Segment *segment, const Run *run, guint64 offset,
 
   switch (run->kind) {
   case KIND_ZERO:
+  case KIND_NONE:
     memset (buf, 0, len);
     return TRUE;
   case KIND_LINK:
@@ -421,10 +426,17 @@ vmdk_map_read (VmdkMap *self, guint64 offset, void *buf, gsize len,
   return TRUE;
 }
 
-static gboolean
-is_zero (const Run *run)
+static VmdkState
+run_state (const Run *run)
 {
-  return run->kind == KIND_ZERO;
+  switch (run->kind) {
+  case KIND_ZERO:
+    return VMDK_ZERO;
+  case KIND_NONE:
+    return VMDK_UNALLOCATED;
+  default:
+    return VMDK_DATA;
+  }
 }
 
 gboolean
@@ -433,7 +445,7 @@ vmdk_map_find (VmdkMap *self, guint64 offset, guint64 len, VmdkState *ret_state,
 {
   guint64 at = offset;
   guint64 end = offset + len;
-  gboolean zero = FALSE;
+  VmdkState state = VMDK_UNALLOCATED;
 
   for (guint n = 0; n < FIND_SEGMENTS && at < end; n++) {
     g_autoptr (Segment) segment
@@ -447,13 +459,13 @@ vmdk_map_find (VmdkMap *self, guint64 offset, guint64 len, VmdkState *ret_state,
       break;
     i = find_run (segment, (guint32)(at % SEGMENT_BYTES / VMDK_SECTOR));
     if (at == offset)
-      zero = is_zero (&segment->runs[i]);
-    while (i < segment->n_runs && is_zero (&segment->runs[i]) == zero)
+      state = run_state (&segment->runs[i]);
+    while (i < segment->n_runs && run_state (&segment->runs[i]) == state)
       at = run_end (self, segment, i++);
     if (i < segment->n_runs)
       break;
   }
-  *ret_state = zero ? VMDK_ZERO : VMDK_DATA;
+  *ret_state = state;
   *ret_len = MIN (at, end) - offset;
   return TRUE;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * map.h - where the bytes of a whole chain lie: the tables of all its links
- * merged into runs, so that a read costs the same at any depth.
+ * map.h - where the bytes of a chain, or of its upper links, lie: the tables
+ * of all of them merged into runs, so that a read costs the same at any depth.
  *
  * The disk is cut into segments; the runs of a segment are found when it is
  * first looked at, and the segments used last are kept within a bound. A run
@@ -22,8 +22,9 @@ typedef struct VmdkMap VmdkMap;
  * single grains is 10 MiB. */
 #define VMDK_MAP_BYTES (16u << 20)
 
-/* @links: VmdkLink, newest first; borrowed, complete from the first read on */
-VmdkMap *vmdk_map_new (GPtrArray *links, guint64 capacity);
+/* @links: VmdkLink, newest first; borrowed, complete from the first read on
+ * @whole: the last of them is a base, below which all is zero */
+VmdkMap *vmdk_map_new (GPtrArray *links, guint64 capacity, gboolean whole);
 void vmdk_map_free (VmdkMap *self); /* NULL is ignored */
 
 /* Fills all of @buf; the range lies inside the disk. Damage is an error where
@@ -31,8 +32,9 @@ void vmdk_map_free (VmdkMap *self); /* NULL is ignored */
 gboolean vmdk_map_read (VmdkMap *self, guint64 offset, void *buf, gsize len,
                         GError **error);
 
-/* The run from @offset on, inside the disk, that is VMDK_DATA or VMDK_ZERO;
- * at least 1, at most @len, and not longer than is found quickly. */
+/* The run from @offset on, inside the disk, that is VMDK_DATA, VMDK_ZERO or, in
+ * a map that is not whole, VMDK_UNALLOCATED: none of the links holds it. At
+ * least 1, at most @len, and not longer than is found quickly. */
 gboolean vmdk_map_find (VmdkMap *self, guint64 offset, guint64 len,
                         VmdkState *ret_state, guint64 *ret_len, GError **error);
 

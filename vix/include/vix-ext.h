@@ -332,6 +332,18 @@ VixError VixExt_OpenImage (VixHandle host, const char *vmId, int64 snapshot,
                            const char *node, VixExtReader **reader,
                            char **message);
 
+/*
+ * As VixExt_OpenImage, but only what may differ from the disk that was @node
+ * in snapshot @older is data, zeros that are new included; all else is a hole,
+ * and the bytes there are equal in both. The two snapshots may be on different
+ * branches. @older 0, or a snapshot without such a disk: what is data at all.
+ * Found from the disks' tables alone. Neither snapshot may be removed while it
+ * is open.
+ */
+VixError VixExt_OpenChanges (VixHandle host, const char *vmId, int64 older,
+                             int64 snapshot, const char *node,
+                             VixExtReader **reader, char **message);
+
 /* ------------------------------------------------------------------ *
  * Errors
  * ------------------------------------------------------------------ */

@@ -143,6 +143,9 @@ gboolean ws_list_images (gpointer host, const char *id, gint64 snapshot,
 VixFileReader *ws_open_image (gpointer host, const char *id, gint64 snapshot,
                               const char *node, const VixOp *op,
                               GError **error);
+VixFileReader *ws_open_changes (gpointer host, const char *id, gint64 older,
+                                gint64 snapshot, const char *node,
+                                const VixOp *op, GError **error);
 
 /* ---- provider.c ---- */
 

@@ -12,6 +12,18 @@ ws_look_clear (WsLook *self)
   g_clear_pointer (&self->resolver, ws_resolver_free);
 }
 
+const WsSnapshot *
+ws_look_find (const WsLook *self, const char *id, gint64 snapshot,
+              GError **error)
+{
+  const WsSnapshot *found = ws_vmsd_find (self->vmsd, snapshot);
+
+  if (found == NULL)
+    g_set_error (error, VIX_ERROR, VIX_E_SNAPSHOT_NOTFOUND,
+                 "%s: there is no snapshot %" G_GINT64_FORMAT, id, snapshot);
+  return found;
+}
+
 gboolean
 ws_look_at (WsHost *host, const char *id, gint64 snapshot, WsLook *self,
             const WsSnapshot **ret_snapshot, GError **error)
@@ -27,9 +39,6 @@ ws_look_at (WsHost *host, const char *id, gint64 snapshot, WsLook *self,
   self->vmsd = ws_vm_dir_read_vmsd (self->dir, error);
   if (self->vmsd == NULL)
     return FALSE;
-  *ret_snapshot = ws_vmsd_find (self->vmsd, snapshot);
-  if (*ret_snapshot == NULL)
-    g_set_error (error, VIX_ERROR, VIX_E_SNAPSHOT_NOTFOUND,
-                 "%s: there is no snapshot %" G_GINT64_FORMAT, id, snapshot);
+  *ret_snapshot = ws_look_find (self, id, snapshot, error);
   return *ret_snapshot != NULL;
 }

@@ -25,6 +25,9 @@ typedef struct {
 gboolean ws_look_at (WsHost *host, const char *id, gint64 snapshot,
                      WsLook *self, const WsSnapshot **ret_snapshot,
                      GError **error);
+/* Another snapshot of the same look, for which a snapshot was asked. */
+const WsSnapshot *ws_look_find (const WsLook *self, const char *id,
+                                gint64 snapshot, GError **error);
 void ws_look_clear (WsLook *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (WsLook, ws_look_clear)
 

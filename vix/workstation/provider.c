@@ -305,4 +305,5 @@ const VixProviderOps ws_provider_ops = {
   .open_file = ws_open_file,
   .list_images = ws_list_images,
   .open_image = ws_open_image,
+  .open_changes = ws_open_changes,
 };
