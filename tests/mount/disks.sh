@@ -30,6 +30,10 @@ scribble () { # VM SEED
   qemu-io -f vmdk "${commands[@]}" "$vms/$1/$(now_disk "$1")" >/dev/null
 }
 
+scribble_at () { # VM OFFSET
+  qemu-io -f vmdk -c "write -P 5 $2 64k" "$vms/$1/$(now_disk "$1")" >/dev/null
+}
+
 # A VM of each kind with $depth snapshots, each after other writes; what the
 # chain is goes to $scratch/VM.NUMBER.raw.
 make_history () { # KIND
@@ -134,6 +138,25 @@ unchanged_disks_keep_their_times () {
       "$(stat -c %.Y "$s/b/disks/scsi0-0.img")" >/dev/null
 }
 
+# A disk enlarged after a snapshot: the chain's links differ in size. They are
+# read, and not merged.
+enlarged_disks_have_images () {
+  local s=$mnt/grown/snapshots
+  make_vm grown monolithicSparse 16M && within 10 test -d "$mnt/grown" \
+    && scribble_at grown 15M && mkdir "$s/small" || return 1
+  qemu-img create -q -f vmdk -F vmdk -b "$(now_disk grown)" \
+    "$vms/grown/large.vmdk" 40M || return 1
+  sed -i 's/^scsi0:0\.fileName = .*/scsi0:0.fileName = "large.vmdk"/' \
+    "$vms/grown/grown.vmx"
+  scribble_at grown 39M && snapshot_and_keep grown large || return 1
+  same "16777216 41943040" "$(stat -c %s "$s/small/disks/scsi0-0.img") $(
+    stat -c %s "$s/slarge/disks/scsi0-0.img")" \
+    && cmp "$scratch/grown.large.raw" "$s/slarge/disks/scsi0-0.img" \
+    && cmp -n 16777216 "$scratch/grown.large.raw" "$s/small/disks/scsi0-0.img" \
+    && fails 'needs cleaning' rmdir "$s/small" \
+    && cmp "$scratch/grown.large.raw" "$s/slarge/disks/scsi0-0.img"
+}
+
 images_are_read_only () {
   local image=$mnt/monolithicSparse/snapshots/s1/disks/scsi0-0.img
   fails 'Read-only' bash -c "echo >> '$image'" \
@@ -184,6 +207,34 @@ broken_chains_have_none () {
     && same scsi0-0.img "$(ls "$s/s0/disks")"
 }
 
+# An entry of a grain table that leads out of the file: that grain is an error,
+# the rest of the disk is read.
+damage_is_an_error_where_it_is () {
+  local file=$vms/hurt/hurt.vmdk image=$mnt/hurt/snapshots/s0/disks/scsi0-0.img
+  make_vm hurt monolithicSparse 8M && within 10 test -d "$mnt/hurt" \
+    && scribble_at hurt 0 && scribble_at hurt 1M || return 1
+  snapshot_and_keep hurt 0 || return 1
+  remount_vms || return 1
+  python3 - "$file" "$image" "$scratch/hurt.0.raw" <<'P'
+import errno, os, struct, sys
+with open(sys.argv[1], "r+b") as disk:
+    disk.seek(48)
+    for directory in struct.unpack("<QQ", disk.read(16)):
+        disk.seek(directory * 512)
+        table = struct.unpack("<I", disk.read(4))[0]
+        disk.seek(table * 512)
+        disk.write(struct.pack("<I", 0x7fffffff))
+raw = open(sys.argv[3], "rb").read()
+fd = os.open(sys.argv[2], os.O_RDONLY)
+try:
+    os.pread(fd, 512, 0)
+    assert False, "read"
+except OSError as error:
+    assert error.errno == errno.EUCLEAN, error
+assert os.pread(fd, 4 << 20, 1 << 20) == raw[1 << 20:5 << 20]
+P
+}
+
 for kind in "${kinds[@]}"; do
   make_history "$kind" || exit 1
 done
@@ -192,9 +243,11 @@ check images-equal-the-chain images_equal_the_chain
 check holes-are-holes holes_are_holes
 check tools-copy-it tools_copy_it
 check unchanged-disks-keep-their-times unchanged_disks_keep_their_times
+check enlarged-disks-have-images enlarged_disks_have_images
 check images-are-read-only images_are_read_only
 check open-image-pins-its-snapshot open_image_pins_its_snapshot
 check reads-are-right-while-others-change reads_are_right_while_others_change
+check damage-is-an-error-where-it-is damage_is_an_error_where_it_is
 check broken-chains-have-none broken_chains_have_none
 check it-unmounts stop_vixfs
 finish

@@ -70,13 +70,6 @@ check_pair (const VmdkLink *child, const VmdkLink *parent, GError **error)
                  child->id, wanted, parent->id, cid);
     return FALSE;
   }
-  if (child->capacity != parent->capacity) {
-    g_set_error (error, VIX_ERROR, VIX_E_DISK_CAPACITY_MISMATCH,
-                 "%s: has %" G_GUINT64_FORMAT
-                 " bytes, but its parent %s has %" G_GUINT64_FORMAT,
-                 child->id, child->capacity, parent->id, parent->capacity);
-    return FALSE;
-  }
   return TRUE;
 }
 

@@ -15,10 +15,12 @@ typedef struct VmdkChain VmdkChain;
  * @name: the newest link
  *
  * Opens and checks every link, newest first: CID against the child's
- * parentCID, equal capacity, no cycle, at most VMDK_MAX_CHAIN links. Read
- * only. Errors: %VIX_E_DISK_CID_MISMATCH, %VIX_E_DISK_CAPACITY_MISMATCH,
- * %VIX_E_DISK_INVALIDCHAIN, %VIX_E_DISK_OPENPARENT, and those of
- * vmdk_link_open(), each naming the two files.
+ * parentCID, no cycle, at most VMDK_MAX_CHAIN links. Read only. Links may
+ * differ in capacity, as those of a disk that was enlarged do: what lies behind
+ * the end of a link reads as zeros through its child, whatever older links hold
+ * there. Errors: %VIX_E_DISK_CID_MISMATCH, %VIX_E_DISK_INVALIDCHAIN,
+ * %VIX_E_DISK_OPENPARENT, and those of vmdk_link_open(), each naming the two
+ * files.
  */
 VmdkChain *vmdk_chain_open (VmdkResolver *resolver, const char *relative_to,
                             const char *name, GError **error);
@@ -28,6 +30,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmdkChain, vmdk_chain_free)
 guint vmdk_chain_get_depth (const VmdkChain *self);
 /* 0 is the newest. Borrowed. */
 VmdkLink *vmdk_chain_get_link (const VmdkChain *self, guint index);
+/* That of the newest link. */
 guint64 vmdk_chain_get_capacity (const VmdkChain *self);
 
 /**

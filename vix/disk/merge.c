@@ -421,6 +421,18 @@ copy_step (const Merge *m, const Step *step, Run *run, GError **error)
   return TRUE;
 }
 
+/* What @below shows of the range, which may end before it does. */
+static gboolean
+read_below (VmdkChain *below, guint64 offset, guint8 *out, guint64 n,
+            GError **error)
+{
+  guint64 capacity = vmdk_chain_get_capacity (below);
+  guint64 held = MIN (n, capacity - MIN (offset, capacity));
+
+  memset (out + held, 0, (gsize)(n - held));
+  return held == 0 || vmdk_chain_read (below, offset, out, (gsize)held, error);
+}
+
 /* What reading the target's range gives where the source has nothing: it is
  * all in one grain that is not VMDK_DATA. */
 static gboolean
@@ -435,7 +447,7 @@ read_around (const Merge *m, const Step *step, guint64 offset, guint8 *out,
                          error))
     return FALSE;
   if (state != VMDK_ZERO && !m->parent_is_base && m->parent->below != NULL)
-    return vmdk_chain_read (m->parent->below, offset, out, (gsize)n, error);
+    return read_below (m->parent->below, offset, out, n, error);
   memset (out, 0, (gsize)n);
   return TRUE;
 }

@@ -368,33 +368,36 @@ typedef struct {
   guint32 parent_grain;
   guint32 child_grain;
   gboolean into_parent;
-  gboolean delta; /* another link below */
+  guint32 below; /* sectors of another link below; 0: none */
 } GrainCase;
 
+#define GRAIN_SECTORS 30001u
+
 static const GrainCase grain_cases[] = {
-  { "small-base-into-large-child", 16, 128, FALSE, FALSE },
-  { "small-delta-into-large-child", 16, 128, FALSE, TRUE },
-  { "large-delta-into-small-child", 128, 16, FALSE, TRUE },
-  { "small-child-into-large-base", 128, 16, TRUE, FALSE },
-  { "small-child-into-large-delta", 128, 16, TRUE, TRUE },
-  { "large-child-into-small-delta", 16, 128, TRUE, TRUE },
+  { "small-base-into-large-child", 16, 128, FALSE, 0 },
+  { "small-delta-into-large-child", 16, 128, FALSE, GRAIN_SECTORS },
+  { "large-delta-into-small-child", 128, 16, FALSE, GRAIN_SECTORS },
+  { "small-child-into-large-base", 128, 16, TRUE, 0 },
+  { "small-child-into-large-delta", 128, 16, TRUE, GRAIN_SECTORS },
+  { "large-child-into-small-delta", 16, 128, TRUE, GRAIN_SECTORS },
+  { "small-delta-of-shorter-into-large-child", 16, 128, FALSE, 15003 },
+  { "small-child-into-large-delta-of-shorter", 128, 16, TRUE, 15003 },
+  { "small-child-into-large-delta-of-longer", 128, 16, TRUE, 40000 },
 };
-#define GRAIN_SECTORS_TOTAL 30001u
 
 static void
 write_grain_link (DiskFixture *f, const char *name, guint32 cid,
-                  const char *parent, guint32 grain, GByteArray *model)
+                  const char *parent, guint32 sectors, guint32 grain,
+                  GByteArray *model)
 {
-  guint64 n = image_count_grains (GRAIN_SECTORS_TOTAL, grain);
-  g_autofree guint8 *content
-    = image_random_content (f->rand, GRAIN_SECTORS_TOTAL);
+  guint64 n = image_count_grains (sectors, grain);
+  g_autofree guint8 *content = image_random_content (f->rand, sectors);
   g_autofree guint8 *states = image_random_states (f->rand, n, TRUE);
-  g_autofree char *text = image_descriptor (
-    cid, parent != NULL ? cid - 1 : VMDK_NO_PARENT_CID, parent,
-    "monolithicSparse", GRAIN_SECTORS_TOTAL, "SPARSE", name);
+  g_autofree char *text
+    = image_descriptor (cid, parent != NULL ? cid - 1 : VMDK_NO_PARENT_CID,
+                        parent, "monolithicSparse", sectors, "SPARSE", name);
   ImageSpec spec
-    = { IMAGE_SPARSE, GRAIN_SECTORS_TOTAL, grain, 512, content, states, text,
-        FALSE };
+    = { IMAGE_SPARSE, sectors, grain, 512, content, states, text, FALSE };
   g_autoptr (MemDir) dir = mem_dir_new ();
   g_autoptr (GByteArray) image = image_write (&spec);
 
@@ -402,7 +405,7 @@ write_grain_link (DiskFixture *f, const char *name, guint32 cid,
   mem_dir_save (dir, f->dir);
   for (guint64 i = 0; i < n; i++) {
     gsize at = i * grain * 512;
-    gsize len = MIN (grain * 512, model->len - at);
+    gsize len = MIN (grain * 512, model->len - MIN (at, model->len));
 
     if (states[i] == VMDK_DATA)
       memcpy (model->data + at, content + at, len);
@@ -417,8 +420,8 @@ run_grain_merge (DiskFixture *f, const GrainCase *c)
   g_autoptr (VmdkLink) parent = disk_open_link (f, "f.vmdk", c->into_parent);
   g_autoptr (VmdkLink) child = disk_open_link (f, "c.vmdk", !c->into_parent);
   g_autoptr (VmdkChain) below
-    = c->delta ? disk_open_chain (f, "below.vmdk") : NULL;
-  gboolean needs = c->delta
+    = c->below > 0 ? disk_open_chain (f, "below.vmdk") : NULL;
+  gboolean needs = c->below > 0
                    && (c->into_parent ? c->child_grain < c->parent_grain
                                       : c->parent_grain < c->child_grain);
   g_autoptr (GError) error = NULL;
@@ -442,23 +445,48 @@ static void
 test_grains (DiskFixture *f, gconstpointer data)
 {
   const GrainCase *c = data;
-  g_autoptr (GByteArray) model = disk_model_new (GRAIN_SECTORS_TOTAL * 512);
-  const char *bottom = c->delta ? "below.vmdk" : NULL;
+  g_autoptr (GByteArray) model = disk_model_new (GRAIN_SECTORS * 512);
+  const char *bottom = c->below > 0 ? "below.vmdk" : NULL;
 
-  if (c->delta)
-    write_grain_link (f, "below.vmdk", 1, NULL, 64, model);
-  write_grain_link (f, "f.vmdk", 2, bottom, c->parent_grain, model);
-  write_grain_link (f, "c.vmdk", 3, "f.vmdk", c->child_grain, model);
+  if (c->below > 0)
+    write_grain_link (f, "below.vmdk", 1, NULL, c->below, 64, model);
+  write_grain_link (f, "f.vmdk", 2, bottom, GRAIN_SECTORS, c->parent_grain,
+                    model);
+  write_grain_link (f, "c.vmdk", 3, "f.vmdk", GRAIN_SECTORS, c->child_grain,
+                    model);
   disk_assert_content (f, "c.vmdk", model);
   run_grain_merge (f, c);
   disk_assert_content (f, "c.vmdk", model);
   if (c->into_parent)
     disk_assert_content (f, "f.vmdk", model);
   else {
-    disk_set_identity (f, "c.vmdk", 3, c->delta ? 1 : VMDK_NO_PARENT_CID,
+    disk_set_identity (f, "c.vmdk", 3, c->below > 0 ? 1 : VMDK_NO_PARENT_CID,
                        bottom);
     disk_assert_content (f, "c.vmdk", model);
   }
+}
+
+/* Neither can take what the other holds behind its end. */
+static void
+test_other_capacity (DiskFixture *f, gconstpointer data)
+{
+  g_autoptr (VmdkLink) parent = NULL;
+  g_autoptr (VmdkLink) child = NULL;
+  GError *error = NULL;
+
+  disk_run (f, "qemu-img create -q -f vmdk f.vmdk 2M");
+  disk_run (f, "qemu-img create -q -f vmdk -b f.vmdk -F vmdk c.vmdk %s",
+            (const char *)data);
+  parent = disk_open_link (f, "f.vmdk", TRUE);
+  child = disk_open_link (f, "c.vmdk", TRUE);
+  g_assert_false (vmdk_merge_into_child (parent, child, NULL, &error));
+  disk_assert_error (error, VIX_E_DISK_CAPACITY_MISMATCH, "f.vmdk");
+  error = NULL;
+  g_assert_false (vmdk_merge_reserve_parent (parent, child, &error));
+  disk_assert_error (error, VIX_E_DISK_CAPACITY_MISMATCH, "f.vmdk");
+  error = NULL;
+  g_assert_false (vmdk_merge_into_parent (parent, child, NULL, &error));
+  disk_assert_error (error, VIX_E_DISK_CAPACITY_MISMATCH, "f.vmdk");
 }
 
 /* --- space, cancelling, soundness -------------------------------------- */
@@ -698,6 +726,8 @@ main (int argc, char **argv)
              test_zeros_thin_and_thick);
   DISK_TEST ("/vmdk/merge/zeros-keep-a-thick-base", GINT_TO_POINTER (TRUE),
              test_zeros_thin_and_thick);
+  DISK_TEST ("/vmdk/merge/larger-child-is-refused", "3M", test_other_capacity);
+  DISK_TEST ("/vmdk/merge/smaller-child-is-refused", "1M", test_other_capacity);
   DISK_TEST ("/vmdk/merge/cancelled-leaves-a-valid-disk", NULL, test_cancel);
   DISK_TEST ("/vmdk/merge/disk-full-into-child-changes-nothing",
              GINT_TO_POINTER (FALSE), test_disk_full);
