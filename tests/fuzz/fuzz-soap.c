@@ -74,7 +74,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   check_changes (mirror);
   vsphere_mirror_mark (mirror);
   piece = 1 + data[1] / 2;
-  decoder = soap_decoder_new (call.method->records, take_record, mirror);
+  decoder = soap_decoder_new (call.method->records, NULL, take_record, mirror);
   for (size_t at = 0; at < size; at += piece)
     if (!soap_decoder_feed (decoder, text + at, MIN (piece, size - at), NULL))
       break;

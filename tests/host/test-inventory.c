@@ -227,6 +227,54 @@ test_load_is_cut_off (void)
 }
 
 static void
+be_patient (VixConnectParams *params, gpointer data)
+{
+  params->stall_timeout_ms = 600000;
+}
+
+static gpointer
+watch (gpointer bed)
+{
+  bed_watch (bed);
+  return NULL;
+}
+
+/* While a piece of the load is still on its way, the next one was asked for
+ * already. The one under way is lost then: what was asked counts for nothing.
+ */
+static void
+test_next_piece_is_asked_ahead (void)
+{
+  g_autoptr (BedServer) sim = bed_sim_new (
+    "-kind vcenter -vms 400 -snapshots 2 -folders 5 -truncate 50");
+  g_autoptr (BedServer) proxy = bed_proxy_new (sim);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Bed) bed = bed_connect (proxy, be_patient, NULL, &error);
+  g_autoptr (Bed) fresh = bed_new (sim, TRUE);
+  g_autofree char *ours = NULL;
+  g_autofree char *theirs = NULL;
+  GThread *thread;
+
+  g_assert_no_error (error);
+  g_free (bed_ctl (proxy, "rule?method=WaitForUpdatesEx&action=stall&skip=1"));
+  thread = g_thread_new ("watch", watch, bed);
+  for (int i = 0;; i++) {
+    g_autofree char *json = bed_ctl (proxy, "counters");
+
+    if (bed_number (json, "WaitForUpdatesEx") >= 3)
+      break;
+    if (i == 3000)
+      g_error ("not asked ahead: %s", json);
+    g_usleep (10000);
+  }
+  g_free (bed_ctl (proxy, "clear"));
+  g_thread_join (thread);
+  ours = bed_dump (bed);
+  theirs = bed_dump (fresh);
+  g_assert_cmpstr (ours, ==, theirs);
+}
+
+static void
 test_churn (void)
 {
   g_autoptr (BedServer) sim
@@ -308,6 +356,8 @@ main (int argc, char **argv)
   g_test_add_func ("/vsphere/inventory/problems", test_problems);
   g_test_add_func ("/vsphere/inventory/large", test_large);
   g_test_add_func ("/vsphere/inventory/load-is-cut-off", test_load_is_cut_off);
+  g_test_add_func ("/vsphere/inventory/next-piece-is-asked-ahead",
+                   test_next_piece_is_asked_ahead);
   g_test_add_func ("/vsphere/inventory/churn", test_churn);
   g_test_add_func ("/vsphere/inventory/huge-trees", test_huge_trees);
   g_test_add_func ("/vsphere/inventory/hidden-properties", test_hidden);

@@ -314,6 +314,39 @@ log_call (const SoapCall *call, gint64 started, const GError *error)
                            : "no answer");
 }
 
+static SoapCall
+describe_call (const SoapMethod *method, const SoapRef *object,
+               gconstpointer args, const VsphereCallExtra *extra,
+               const VsphereService *service, const char *cookie)
+{
+  return (SoapCall){
+    .method = method,
+    .object = object,
+    .args = args,
+    .operation_id = extra->operation_id,
+    .version = service == NULL ? NULL : service->version,
+    .cookie = cookie,
+    .secret
+    = method == &soap_method_Login || method == &soap_method_CloneSession,
+    .answer_ms = extra->answer_ms,
+    .on_head = extra->on_head,
+    .on_record = extra->on_record,
+    .record_data = extra->record_data,
+  };
+}
+
+/* (transfer full) (nullable): NULL before the first connection. */
+static VsphereService *
+ref_service (VsphereSession *self)
+{
+  VsphereService *service;
+
+  vix_lock (&self->lock);
+  service = self->service == NULL ? NULL : vsphere_service_ref (self->service);
+  vix_unlock (&self->lock);
+  return service;
+}
+
 /* Sends one request in the present session; @ret_cookie as the host set it. */
 static SoapReply *
 call_once (VsphereSession *self, const SoapMethod *method,
@@ -321,28 +354,13 @@ call_once (VsphereSession *self, const SoapMethod *method,
            const char *cookie, char **ret_cookie, GCancellable *cancellable,
            GError **error)
 {
-  g_autoptr (VsphereService) service = NULL;
+  g_autoptr (VsphereService) service = ref_service (self);
   g_auto (SoapHttpAnswer) answer = { .status = 0 };
   gint64 started = g_get_monotonic_time ();
   GError *failure = NULL;
   SoapReply *reply;
-  SoapCall call = {
-    .method = method,
-    .object = object,
-    .args = args,
-    .operation_id = extra->operation_id,
-    .cookie = cookie,
-    .secret
-    = method == &soap_method_Login || method == &soap_method_CloneSession,
-    .answer_ms = extra->answer_ms,
-    .on_record = extra->on_record,
-    .record_data = extra->record_data,
-  };
+  SoapCall call = describe_call (method, object, args, extra, service, cookie);
 
-  vix_lock (&self->lock);
-  service = self->service == NULL ? NULL : vsphere_service_ref (self->service);
-  vix_unlock (&self->lock);
-  call.version = service == NULL ? NULL : service->version;
   make_operation_id (self, extra);
   reply = soap_call (self->pool, &call, extra->reserved, &answer, cancellable,
                      &failure);
@@ -350,6 +368,78 @@ call_once (VsphereSession *self, const SoapMethod *method,
   note_date (self, &answer);
   if (ret_cookie != NULL)
     *ret_cookie = g_steal_pointer (&answer.set_cookie);
+  if (failure != NULL)
+    g_propagate_error (error, failure);
+  return reply;
+}
+
+/* ---- one request in two halves ---- */
+
+struct VsphereCall {
+  SoapPending *pending;
+  VsphereService *service;
+  SoapHttpAnswer answer;
+  VsphereCallExtra extra;
+  SoapCall call; /* for the log */
+  char *type;    /* of the object; for the log as well */
+  char *value;
+  SoapRef object;
+  char *cookie;
+  gint64 started;
+};
+
+static void
+call_free (VsphereCall *call)
+{
+  vsphere_service_unref (call->service);
+  soap_http_answer_clear (&call->answer);
+  g_free (call->type);
+  g_free (call->value);
+  vix_secret_wipe (call->cookie);
+  g_free (call);
+}
+
+VsphereCall *
+vsphere_session_begin (VsphereSession *self, const SoapMethod *method,
+                       const SoapRef *object, gconstpointer args,
+                       VsphereCallExtra *extra, GError **error)
+{
+  VsphereCall *call = g_new0 (VsphereCall, 1);
+
+  make_operation_id (self, extra);
+  call->service = ref_service (self);
+  call->extra = *extra;
+  call->type = g_strdup (object->type);
+  call->value = g_strdup (object->value);
+  call->object = (SoapRef){ call->type, call->value };
+  call->cookie = vsphere_session_get_cookie (self);
+  call->started = g_get_monotonic_time ();
+  call->call = describe_call (method, &call->object, args, &call->extra,
+                              call->service, call->cookie);
+  call->pending = soap_call_begin (self->pool, &call->call, extra->reserved,
+                                   &call->answer, error);
+  if (call->pending != NULL)
+    return call;
+  call_free (call);
+  return NULL;
+}
+
+void
+vsphere_session_push (VsphereCall *call)
+{
+  soap_call_push (call->pending);
+}
+
+SoapReply *
+vsphere_session_finish (VsphereSession *self, VsphereCall *call,
+                        GCancellable *cancellable, GError **error)
+{
+  GError *failure = NULL;
+  SoapReply *reply = soap_call_finish (call->pending, cancellable, &failure);
+
+  log_call (&call->call, call->started, failure);
+  note_date (self, &call->answer);
+  call_free (call);
   if (failure != NULL)
     g_propagate_error (error, failure);
   return reply;

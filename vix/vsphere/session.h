@@ -83,9 +83,10 @@ typedef struct {
   gboolean as_is;           /* one request, whatever comes of it: no login, no
                              * repetition */
   int answer_ms;            /* 0: the deadline for all */
+  SoapHeadFunc on_head;     /* what comes before the records; NULL: none */
   SoapRecordFunc on_record; /* may see records again if a read is repeated */
-  gpointer record_data;
-  char operation_id[40]; /* out: as the host logs it */
+  gpointer record_data;     /* of both */
+  char operation_id[40];    /* out: as the host logs it */
 } VsphereCallExtra;
 
 /**
@@ -98,6 +99,17 @@ SoapReply *vsphere_session_call (VsphereSession *self, const SoapMethod *method,
                                  const SoapRef *object, gconstpointer args,
                                  VsphereCallExtra *extra,
                                  GCancellable *cancellable, GError **error);
+
+/* A call @extra.as_is in two halves: see soap_call_begin(). Begin and push do
+ * not block; vsphere_session_finish() consumes @call. */
+typedef struct VsphereCall VsphereCall;
+VsphereCall *vsphere_session_begin (VsphereSession *self,
+                                    const SoapMethod *method,
+                                    const SoapRef *object, gconstpointer args,
+                                    VsphereCallExtra *extra, GError **error);
+void vsphere_session_push (VsphereCall *call);
+SoapReply *vsphere_session_finish (VsphereSession *self, VsphereCall *call,
+                                   GCancellable *cancellable, GError **error);
 
 /**
  * vsphere_session_renew:

@@ -12,6 +12,12 @@
  * know the version or the collector any more, everything is asked for anew
  * and compared: what is in the mirror and does not come is gone, the rest
  * stays as it is (mark and sweep).
+ *
+ * A full state comes in pieces. Each begins with its version, which is all
+ * that the question for the next one needs: that is sent while the piece is
+ * still being read, so that the host and we work at the same time. Its answer
+ * is not looked at before the piece was taken whole; if it was not, the
+ * question is given up, and everything is asked for anew.
  */
 #include <string.h>
 
@@ -68,6 +74,8 @@ struct VsphereWatch {
   char *filter;           /* value of that of the inventory; NULL: none */
   char *version;
   gboolean reusable;    /* version may be asked with again */
+  VsphereCall *ahead;   /* the next wait, sent already; NULL: none */
+  char *ahead_version;  /* that it was sent with */
   guint n_records;      /* of the answer under way */
   gboolean loading;     /* a full state is on its way */
   gboolean interrupted; /* the host may still be waiting for us */
@@ -326,7 +334,97 @@ ensure_filter (VsphereWatch *self, const VsphereService *service,
   return TRUE;
 }
 
+/* ---- asking ---- */
+
+static gboolean on_record (const SoapNode *record, SoapArena *arena,
+                           gpointer data, GError **error);
+static void on_head (const SoapNode *response, gpointer data);
+
+static VsphereCallExtra
+describe_wait (VsphereWatch *self, int answer_ms)
+{
+  return (VsphereCallExtra){ .reserved = TRUE,
+                             .as_is = TRUE,
+                             .answer_ms = answer_ms,
+                             .on_head = on_head,
+                             .on_record = on_record,
+                             .record_data = self };
+}
+
+/* Sends the question for what comes after @version. Failing costs nothing: it
+ * is asked again in its turn. */
+static void
+ask_ahead (VsphereWatch *self, const char *version)
+{
+  SoapRef collector = { "PropertyCollector", self->collector };
+  SoapWaitOptions options = { .maxWaitSeconds = WAIT_S };
+  SoapWaitForUpdatesExArgs args = { .version = version, .options = &options };
+  VsphereCallExtra extra = describe_wait (self, WAIT_S * 1000 + GRACE_MS);
+
+  self->ahead
+    = vsphere_session_begin (self->host->session, &soap_method_WaitForUpdatesEx,
+                             &collector, &args, &extra, NULL);
+  if (self->ahead != NULL)
+    self->ahead_version = g_strdup (version);
+}
+
+/* What was asked ahead is not wanted after all. */
+static void
+give_up_ahead (VsphereWatch *self)
+{
+  g_autoptr (GCancellable) cancelled = NULL;
+
+  if (self->ahead == NULL)
+    return;
+  cancelled = g_cancellable_new ();
+  g_cancellable_cancel (cancelled);
+  soap_reply_free (vsphere_session_finish (
+    self->host->session, g_steal_pointer (&self->ahead), cancelled, NULL));
+  g_clear_pointer (&self->ahead_version, g_free);
+  self->interrupted = TRUE;
+}
+
+/* The call that is held open. The oldest hosts have one without an end. */
+static SoapReply *
+call_wait (VsphereWatch *self, const VsphereService *service, int seconds,
+           GCancellable *wait, GError **error)
+{
+  SoapRef collector = { "PropertyCollector", self->collector };
+  SoapWaitOptions options = { .maxWaitSeconds = seconds };
+  SoapWaitForUpdatesExArgs args
+    = { .version = self->version, .options = &options };
+  SoapWaitForUpdatesArgs old_args = { .version = self->version };
+  gboolean old = !vsphere_service_speaks (service, "4.1");
+  VsphereCallExtra extra
+    = describe_wait (self, seconds * 1000 + (old ? 0 : GRACE_MS));
+
+  if (self->ahead != NULL) {
+    g_clear_pointer (&self->ahead_version, g_free);
+    return vsphere_session_finish (self->host->session,
+                                   g_steal_pointer (&self->ahead), wait, error);
+  }
+  return vsphere_session_call (
+    self->host->session,
+    old ? &soap_method_WaitForUpdates : &soap_method_WaitForUpdatesEx,
+    &collector, old ? (gconstpointer)&old_args : &args, &extra, wait, error);
+}
+
 /* ---- what a wait answers ---- */
+
+/* Before the first record. A host without WaitForUpdatesEx tells everything
+ * at once. */
+static void
+on_head (const SoapNode *response, gpointer data)
+{
+  VsphereWatch *self = data;
+  const SoapNode *set = soap_node_child (response, "returnval");
+  const char *version
+    = set == NULL ? NULL : soap_node_child_text (set, "version");
+
+  if (self->loading && version != NULL && *version != '\0'
+      && g_str_equal (response->name, "WaitForUpdatesExResponse"))
+    ask_ahead (self, version);
+}
 
 static gboolean
 on_record (const SoapNode *record, SoapArena *arena, gpointer data,
@@ -336,6 +434,8 @@ on_record (const SoapNode *record, SoapArena *arena, gpointer data,
   SoapObjectUpdate update;
 
   self->n_records++;
+  if (self->ahead != NULL)
+    vsphere_session_push (self->ahead);
   if (!soap_decode_struct (&soap_type_ObjectUpdate, record, arena, &update,
                            error))
     return FALSE;
@@ -394,6 +494,8 @@ take_answer (VsphereWatch *self, const SoapUpdateSet *set)
     g_free (self->version);
     self->version = g_strdup (set->version);
     self->reusable = !truncated;
+    if (g_strcmp0 (self->ahead_version, self->version) != 0)
+      give_up_ahead (self);
   }
   if (self->loading && !truncated)
     finish_loading (self);
@@ -424,29 +526,6 @@ end_wait (VsphereWatch *self)
   vix_lock (&self->host->lock);
   self->wait = NULL;
   vix_unlock (&self->host->lock);
-}
-
-/* The call that is held open. The oldest hosts have one without an end. */
-static SoapReply *
-call_wait (VsphereWatch *self, const VsphereService *service, int seconds,
-           GCancellable *wait, GError **error)
-{
-  SoapRef collector = { "PropertyCollector", self->collector };
-  SoapWaitOptions options = { .maxWaitSeconds = seconds };
-  SoapWaitForUpdatesExArgs args
-    = { .version = self->version, .options = &options };
-  SoapWaitForUpdatesArgs old_args = { .version = self->version };
-  gboolean old = !vsphere_service_speaks (service, "4.1");
-  VsphereCallExtra extra = { .reserved = TRUE,
-                             .as_is = TRUE,
-                             .answer_ms = seconds * 1000 + (old ? 0 : GRACE_MS),
-                             .on_record = on_record,
-                             .record_data = self };
-
-  return vsphere_session_call (
-    self->host->session,
-    old ? &soap_method_WaitForUpdates : &soap_method_WaitForUpdatesEx,
-    &collector, old ? (gconstpointer)&old_args : &args, &extra, wait, error);
 }
 
 static void
@@ -512,9 +591,11 @@ wait_once (VsphereWatch *self, const VsphereService *service, GError **error)
   if (failure != NULL) {
     /* What was applied of half an answer is true all the same. But what it
      * brought and is gone by the next answer would not be taken back there:
-     * its version was never ours. */
+     * its version was never ours. Nor can the host be asked twice for what
+     * follows a version that it was told we have. */
     vsphere_publish (self->host, FALSE);
-    self->reusable &= self->n_records == 0;
+    self->reusable &= self->n_records == 0 && self->ahead == NULL;
+    give_up_ahead (self);
     g_propagate_error (error, g_steal_pointer (&failure));
     return FALSE;
   }
@@ -611,6 +692,7 @@ handle_failure (VsphereWatch *self, GError *failure)
   g_autoptr (GError) error = failure;
   g_autoptr (GError) again = NULL;
 
+  give_up_ahead (self);
   if (is_stopping (self))
     return;
   if (g_error_matches (error, SOAP_ERROR, SOAP_ERROR_CANCELLED)
@@ -673,6 +755,8 @@ work (VsphereWatch *self, GError **error)
   vix_lock (&self->host->lock);
   doubted = self->doubted || self->state != VIXEXT_HOST_CONNECTED;
   vix_unlock (&self->host->lock);
+  if (doubted)
+    give_up_ahead (self);
   if ((doubted || self->interrupted) && !probe (self, error))
     return FALSE;
   service = vsphere_session_get_service (self->host->session);
@@ -702,8 +786,10 @@ run (gpointer data)
     GError *error = NULL;
 
     sleep_until_needed (self);
-    if (is_stopping (self))
+    if (is_stopping (self)) {
+      give_up_ahead (self);
       return NULL;
+    }
     if (work (self, &error))
       continue;
     if (is_end_of_old_wait (self, error)) {

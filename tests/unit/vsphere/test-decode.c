@@ -40,6 +40,16 @@ on_record (const SoapNode *record, SoapArena *arena, gpointer data,
   return FALSE;
 }
 
+static void
+on_head (const SoapNode *response, gpointer data)
+{
+  Records *records = data;
+  const SoapNode *set = soap_node_child (response, "returnval");
+
+  g_string_append_printf (records->seen, "[%s]",
+                          soap_node_child_text (set, "version"));
+}
+
 static const SoapNode *
 decode (SoapDecoder *decoder, const char *xml, gsize piece, GError **error)
 {
@@ -61,7 +71,7 @@ test_tree (void)
   gsize piece;
 
   for (piece = 1; piece < sizeof xml; piece += 7) {
-    g_autoptr (SoapDecoder) decoder = soap_decoder_new (NULL, NULL, NULL);
+    g_autoptr (SoapDecoder) decoder = soap_decoder_new (NULL, NULL, NULL, NULL);
     g_autoptr (GError) error = NULL;
     const SoapNode *root = decode (decoder, xml, piece, &error), *value;
 
@@ -93,7 +103,7 @@ test_types_by_namespace (void)
     "<c xsi:type=\"xsd:string\">t</c>"
     "<d xmlns:e=\"urn:other\" e:type=\"foreign\">t</d>"
     "</XResponse>");
-  g_autoptr (SoapDecoder) decoder = soap_decoder_new (NULL, NULL, NULL);
+  g_autoptr (SoapDecoder) decoder = soap_decoder_new (NULL, NULL, NULL, NULL);
   g_autoptr (GError) error = NULL;
   const SoapNode *root = decode (decoder, xml, sizeof xml, &error), *node;
 
@@ -133,13 +143,13 @@ test_records (void)
 
   for (piece = 1; piece < sizeof xml; piece += 11) {
     Records records = { .seen = g_string_new (NULL) };
-    g_autoptr (SoapDecoder) decoder
-      = soap_decoder_new ("returnval/filterSet/objectSet", on_record, &records);
+    g_autoptr (SoapDecoder) decoder = soap_decoder_new (
+      "returnval/filterSet/objectSet", on_head, on_record, &records);
     g_autoptr (GError) error = NULL;
     const SoapNode *root = decode (decoder, xml, piece, &error), *value;
 
     g_assert_no_error (error);
-    g_assert_cmpstr (records.seen->str, ==, "vm-1,g-2,task-3,");
+    g_assert_cmpstr (records.seen->str, ==, "[17]vm-1,g-2,task-3,");
     value = soap_node_child (root, "returnval");
     g_assert_cmpstr (soap_node_child_text (value, "truncated"), ==, "true");
     value = soap_node_child (value, "filterSet");
@@ -158,7 +168,7 @@ test_returnval_as_record (void)
     "<returnval><obj>2</obj></returnval></RetrievePropertiesResponse>");
   Records records = { .seen = g_string_new (NULL) };
   g_autoptr (SoapDecoder) decoder
-    = soap_decoder_new ("returnval", on_record, &records);
+    = soap_decoder_new ("returnval", NULL, on_record, &records);
   g_autoptr (GError) error = NULL;
   const SoapNode *root = decode (decoder, xml, 5, &error);
 
@@ -176,7 +186,7 @@ test_record_func_can_stop (void)
     "<returnval><obj>2</obj></returnval></RetrievePropertiesResponse>");
   Records records = { .refuse = TRUE };
   g_autoptr (SoapDecoder) decoder
-    = soap_decoder_new ("returnval", on_record, &records);
+    = soap_decoder_new ("returnval", NULL, on_record, &records);
   g_autoptr (GError) error = NULL;
 
   g_assert_null (decode (decoder, xml, sizeof xml, &error));
@@ -198,7 +208,7 @@ test_long_answer_takes_no_memory (void)
     = g_strdup_printf ("<objects><obj>vm</obj><a>%s</a></objects>", text);
   Records records = { .n = 0 };
   g_autoptr (SoapDecoder) decoder
-    = soap_decoder_new ("returnval/objects", on_record, &records);
+    = soap_decoder_new ("returnval/objects", NULL, on_record, &records);
   g_autoptr (GError) error = NULL;
   guint i, count = 100000;
 
@@ -252,7 +262,8 @@ test_hostile (void)
   for (i = 0; i < G_N_ELEMENTS (hostile); i++) {
     g_test_message ("%s", hostile[i].what);
     for (piece = 1; piece < 200; piece += 13) {
-      g_autoptr (SoapDecoder) decoder = soap_decoder_new (NULL, NULL, NULL);
+      g_autoptr (SoapDecoder) decoder
+        = soap_decoder_new (NULL, NULL, NULL, NULL);
       g_autoptr (GError) error = NULL;
 
       g_assert_null (decode (decoder, hostile[i].xml, piece, &error));
@@ -302,7 +313,7 @@ test_bombs_hit_a_limit (void)
   gsize i;
 
   for (i = 0; i < G_N_ELEMENTS (bombs); i++) {
-    g_autoptr (SoapDecoder) decoder = soap_decoder_new (NULL, NULL, NULL);
+    g_autoptr (SoapDecoder) decoder = soap_decoder_new (NULL, NULL, NULL, NULL);
     g_autoptr (GError) error = NULL;
 
     g_assert_false (feed_repeated (decoder, bombs[i].start, bombs[i].text,
@@ -325,9 +336,9 @@ test_giant_records_are_cut (void)
   GString *deep = g_string_new (NULL);
   Records records = { .seen = g_string_new (NULL) };
   g_autoptr (SoapDecoder) decoder
-    = soap_decoder_new ("returnval/objects", on_record, &records);
+    = soap_decoder_new ("returnval/objects", NULL, on_record, &records);
   g_autoptr (SoapDecoder) wide
-    = soap_decoder_new ("returnval/objects", on_record, &records);
+    = soap_decoder_new ("returnval/objects", NULL, on_record, &records);
   g_autoptr (GError) error = NULL;
   guint i;
 
@@ -359,7 +370,7 @@ test_forbidden_characters_pass (void)
   static const char xml[]
     = "<Envelope><Body><XResponse><a>1\001&#2;\377</a></XResponse></Body>"
       "</Envelope>";
-  g_autoptr (SoapDecoder) decoder = soap_decoder_new (NULL, NULL, NULL);
+  g_autoptr (SoapDecoder) decoder = soap_decoder_new (NULL, NULL, NULL, NULL);
   g_autoptr (GError) error = NULL;
   const SoapNode *root = decode (decoder, xml, 3, &error);
 
@@ -375,7 +386,7 @@ test_declared_encoding_is_ignored (void)
     = "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>"
       "<Envelope><Body><XResponse><a>\303\244</a></XResponse></Body>"
       "</Envelope>";
-  g_autoptr (SoapDecoder) decoder = soap_decoder_new (NULL, NULL, NULL);
+  g_autoptr (SoapDecoder) decoder = soap_decoder_new (NULL, NULL, NULL, NULL);
   g_autoptr (GError) error = NULL;
   const SoapNode *root = decode (decoder, xml, sizeof xml, &error);
 

@@ -165,6 +165,52 @@ test_any_status_is_an_answer (void)
   g_assert_cmpuint (tiny_server_get_connections (server), ==, 1);
 }
 
+/* ---- in two halves ---- */
+
+/* The host works as soon as it was asked; nothing is handed out before the
+ * second half, however late that comes. */
+static void
+test_halves (void)
+{
+  static const TinyAnswer answers[] = { { .bytes = OK_ANSWER },
+                                        { .bytes = OK_ANSWER },
+                                        { .bytes = OK_ANSWER } };
+  Script script = { .answers = answers, .n_answers = 3 };
+  g_autoptr (TinyServer) server = tiny_server_new (TRUE, play, &script);
+  g_autoptr (Client) client = client_new (trust_new (NULL, TRUE));
+  g_autoptr (GCancellable) cancelled = g_cancellable_new ();
+  g_autoptr (GError) error = NULL;
+  SoapHttpRequest request = { .method = "POST",
+                              .url = tiny_server_get_url (server),
+                              .body = "<body/>",
+                              .body_len = 7,
+                              .on_data = collect,
+                              .user = client->body };
+
+  soap_http_begin (client->http, &request, &client->answer);
+  while (tiny_server_get_requests (server) < 1)
+    soap_http_push (client->http);
+  /* Longer than the deadline for answers. */
+  g_usleep (400000);
+  soap_http_push (client->http);
+  g_assert_cmpuint (client->body->len, ==, 0);
+  g_assert_true (soap_http_finish (client->http, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_cmpstr (client->body->str, ==, "ok");
+  g_assert_cmpint (client->answer.status, ==, 200);
+
+  soap_http_answer_clear (&client->answer);
+  soap_http_begin (client->http, &request, &client->answer);
+  g_cancellable_cancel (cancelled);
+  g_assert_false (soap_http_finish (client->http, cancelled, &error));
+  g_assert_error (error, SOAP_ERROR, SOAP_ERROR_CANCELLED);
+  g_assert_cmpstr (client->body->str, ==, "ok");
+  g_clear_error (&error);
+  g_assert_true (
+    post (client, tiny_server_get_url (server), FALSE, NULL, &error));
+  g_assert_cmpstr (client->body->str, ==, "ok");
+}
+
 /* ---- sending once ---- */
 
 /* The server closes a kept connection when the second request comes. */
@@ -556,6 +602,7 @@ main (int argc, char **argv)
   g_test_add_func ("/soap/http/facts-of-an-answer", test_facts);
   g_test_add_func ("/soap/http/any-status-is-an-answer",
                    test_any_status_is_an_answer);
+  g_test_add_func ("/soap/http/two-halves", test_halves);
   g_test_add_func ("/soap/http/once-is-not-repeated",
                    test_once_is_not_repeated);
   g_test_add_func ("/soap/http/read-may-be-repeated",

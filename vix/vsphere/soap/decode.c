@@ -39,6 +39,7 @@ struct SoapDecoder {
 
   char **record_path; /* NULL: no records */
   guint n_record_path;
+  SoapHeadFunc head; /* NULL: none, or called */
   SoapRecordFunc func;
   gpointer data;
 
@@ -280,6 +281,9 @@ start_element (void *data, const xmlChar *localname, const xmlChar *prefix,
     return;
   }
   if (starts_record (self, name)) {
+    if (self->head != NULL && self->root != NULL)
+      self->head (self->root, self->data);
+    self->head = NULL;
     self->record_depth = self->depth;
     self->base = self->depth;
   }
@@ -427,7 +431,8 @@ decoder_new (SoapArena *arena)
 }
 
 SoapDecoder *
-soap_decoder_new (const char *records, SoapRecordFunc func, gpointer data)
+soap_decoder_new (const char *records, SoapHeadFunc head, SoapRecordFunc func,
+                  gpointer data)
 {
   SoapDecoder *self = decoder_new (NULL);
 
@@ -436,6 +441,7 @@ soap_decoder_new (const char *records, SoapRecordFunc func, gpointer data)
     self->record_path = g_strsplit (records, "/", -1);
     self->n_record_path = g_strv_length (self->record_path);
   }
+  self->head = head;
   self->func = func;
   self->data = data;
   return self;

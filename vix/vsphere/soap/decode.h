@@ -60,16 +60,20 @@ const char *soap_node_child_text (const SoapNode *self, const char *name);
 typedef gboolean (*SoapRecordFunc) (const SoapNode *record, SoapArena *arena,
                                     gpointer data, GError **error);
 
+/* @response: what came before the first record; gone afterwards. */
+typedef void (*SoapHeadFunc) (const SoapNode *response, gpointer data);
+
 typedef struct SoapDecoder SoapDecoder;
 
 /**
  * soap_decoder_new:
  * @records: (nullable): which elements are records, as names below the
  *   response element: "returnval/objects"; not copied
+ * @head: (nullable): called once, when the first record begins
  * @func: called for each record as soon as it is complete
  */
-SoapDecoder *soap_decoder_new (const char *records, SoapRecordFunc func,
-                               gpointer data);
+SoapDecoder *soap_decoder_new (const char *records, SoapHeadFunc head,
+                               SoapRecordFunc func, gpointer data);
 void soap_decoder_free (SoapDecoder *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (SoapDecoder, soap_decoder_free)
 

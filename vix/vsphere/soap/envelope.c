@@ -164,8 +164,8 @@ new_reply (const SoapCall *call)
 {
   SoapReply *self = g_new0 (SoapReply, 1);
 
-  self->decoder = soap_decoder_new (call->method->records, call->on_record,
-                                    call->record_data);
+  self->decoder = soap_decoder_new (call->method->records, call->on_head,
+                                    call->on_record, call->record_data);
   return self;
 }
 
@@ -253,39 +253,128 @@ soap_envelope_read (const SoapCall *call, int status, const char *data,
 
 /* ---- calls ---- */
 
-static gboolean
-exchange (SoapPool *pool, const SoapCall *call, const GString *body,
-          gboolean reserved, SoapReply *reply, SoapHttpAnswer *ret_answer,
-          GCancellable *cancellable, GError **error)
+struct SoapPending {
+  SoapPool *pool;
+  SoapCall call;
+  gboolean reserved;
+  GString *body;
+  char *url;
+  char *action;
+  const char *headers[3];
+  SoapHttpRequest request;
+  SoapHttpAnswer *answer;
+  SoapReply *reply;
+  SoapHttp *http; /* NULL: not taken from the pool yet */
+};
+
+static void
+pending_free (SoapPending *self)
 {
-  g_autofree char *url
-    = g_strconcat (soap_pool_get_base_url (pool), "/sdk", NULL);
-  g_autofree char *action = g_strdup_printf (
-    "SOAPAction: \"" NAMESPACE "%s%s\"", call->version == NULL ? "" : "/",
-    call->version == NULL ? "" : call->version);
-  const char *headers[]
-    = { "Content-Type: text/xml; charset=utf-8", action, NULL };
-  SoapHttpRequest request = {
+  if (self->body != NULL)
+    free_request (self->body, self->call.secret);
+  g_free (self->url);
+  g_free (self->action);
+  soap_reply_free (self->reply);
+  g_free (self);
+}
+
+/* Ready to be sent, on a connection that is ours. */
+static gboolean
+prepare (SoapPending *self, GCancellable *cancellable, GError **error)
+{
+  const SoapCall *call = &self->call;
+
+  self->body = soap_envelope_write (call, error);
+  if (self->body == NULL)
+    return FALSE;
+  self->url = g_strconcat (soap_pool_get_base_url (self->pool), "/sdk", NULL);
+  self->action = g_strdup_printf ("SOAPAction: \"" NAMESPACE "%s%s\"",
+                                  call->version == NULL ? "" : "/",
+                                  call->version == NULL ? "" : call->version);
+  self->headers[0] = "Content-Type: text/xml; charset=utf-8";
+  self->headers[1] = self->action;
+  self->request = (SoapHttpRequest){
     .method = "POST",
-    .url = url,
-    .headers = headers,
+    .url = self->url,
+    .headers = self->headers,
     .cookie = call->cookie,
-    .body = body->str,
-    .body_len = body->len,
+    .body = self->body->str,
+    .body_len = self->body->len,
     .secret = call->secret,
     .once = call->method->effect == SOAP_EFFECT_CHANGES,
     .answer_ms = call->answer_ms,
     .on_data = take_data,
-    .user = reply,
+    .user = self->reply,
   };
-  SoapHttp *http = soap_pool_take (pool, reserved, cancellable, error);
-  gboolean ok;
+  self->http = soap_pool_take (self->pool, self->reserved, cancellable, error);
+  return self->http != NULL;
+}
 
-  if (http == NULL)
-    return FALSE;
-  ok = soap_http_perform (http, &request, ret_answer, cancellable, error);
-  soap_pool_give (pool, http, reserved);
-  return ok;
+/* (transfer full): NULL with @error */
+static SoapPending *
+pending_new (SoapPool *pool, const SoapCall *call, gboolean reserved,
+             SoapHttpAnswer *ret_answer, GCancellable *cancellable,
+             GError **error)
+{
+  SoapPending *self = g_new0 (SoapPending, 1);
+  GError *failure = NULL;
+
+  memset (ret_answer, 0, sizeof *ret_answer);
+  self->pool = pool;
+  self->call = *call;
+  self->reserved = reserved;
+  self->answer = ret_answer;
+  self->reply = new_reply (call);
+  if (prepare (self, cancellable, &failure))
+    return self;
+  pending_free (self);
+  g_propagate_prefixed_error (error, failure, "%s: ", call->method->name);
+  return NULL;
+}
+
+/* What came of the exchange; consumes @self. */
+static SoapReply *
+conclude (SoapPending *self, gboolean ok, GError *failure, GError **error)
+{
+  const SoapMethod *method = self->call.method;
+  SoapReply *reply = NULL;
+
+  soap_pool_give (self->pool, self->http, self->reserved);
+  if (ok && judge (self->reply, method, self->answer->status, &failure))
+    reply = g_steal_pointer (&self->reply);
+  pending_free (self);
+  if (reply != NULL)
+    return reply;
+  explain_500 (&failure);
+  g_propagate_prefixed_error (error, failure, "%s: ", method->name);
+  return NULL;
+}
+
+SoapPending *
+soap_call_begin (SoapPool *pool, const SoapCall *call, gboolean reserved,
+                 SoapHttpAnswer *ret_answer, GError **error)
+{
+  SoapPending *self
+    = pending_new (pool, call, reserved, ret_answer, NULL, error);
+
+  if (self != NULL)
+    soap_http_begin (self->http, &self->request, ret_answer);
+  return self;
+}
+
+void
+soap_call_push (SoapPending *self)
+{
+  soap_http_push (self->http);
+}
+
+SoapReply *
+soap_call_finish (SoapPending *self, GCancellable *cancellable, GError **error)
+{
+  GError *failure = NULL;
+  gboolean ok = soap_http_finish (self->http, cancellable, &failure);
+
+  return conclude (self, ok, failure, error);
 }
 
 SoapReply *
@@ -293,23 +382,15 @@ soap_call (SoapPool *pool, const SoapCall *call, gboolean reserved,
            SoapHttpAnswer *ret_answer, GCancellable *cancellable,
            GError **error)
 {
-  g_autoptr (SoapReply) reply = new_reply (call);
+  SoapPending *self;
   GError *failure = NULL;
-  GString *body;
   gboolean ok;
 
   VIX_MAY_BLOCK ();
-  memset (ret_answer, 0, sizeof *ret_answer);
-  body = soap_envelope_write (call, &failure);
-  ok = body != NULL
-       && exchange (pool, call, body, reserved, reply, ret_answer, cancellable,
-                    &failure)
-       && judge (reply, call->method, ret_answer->status, &failure);
-  if (body != NULL)
-    free_request (body, call->secret);
-  if (ok)
-    return g_steal_pointer (&reply);
-  explain_500 (&failure);
-  g_propagate_prefixed_error (error, failure, "%s: ", call->method->name);
-  return NULL;
+  self = pending_new (pool, call, reserved, ret_answer, cancellable, error);
+  if (self == NULL)
+    return NULL;
+  ok = soap_http_perform (self->http, &self->request, ret_answer, cancellable,
+                          &failure);
+  return conclude (self, ok, failure, error);
 }

@@ -22,8 +22,9 @@ typedef struct {
   const char *cookie;       /* NULL: none */
   gboolean secret;          /* wipe the request after use */
   int answer_ms;            /* 0: the deadline for all */
-  SoapRecordFunc on_record; /* for methods with records */
-  gpointer record_data;
+  SoapHeadFunc on_head;     /* for methods with records; NULL: none */
+  SoapRecordFunc on_record; /* likewise */
+  gpointer record_data;     /* of both */
 } SoapCall;
 
 typedef struct SoapReply SoapReply;
@@ -39,6 +40,18 @@ typedef struct SoapReply SoapReply;
 SoapReply *soap_call (SoapPool *pool, const SoapCall *call, gboolean reserved,
                       SoapHttpAnswer *ret_answer, GCancellable *cancellable,
                       GError **error);
+
+/* The same in two halves, as those of soap_http_perform(). What is sent of
+ * @call is copied; its cookie, texts and @ret_answer are lent until the end.
+ * soap_call_finish() consumes @self. One thread at a time. */
+typedef struct SoapPending SoapPending;
+SoapPending *soap_call_begin (SoapPool *pool, const SoapCall *call,
+                              gboolean reserved, SoapHttpAnswer *ret_answer,
+                              GError **error);
+void soap_call_push (SoapPending *self);
+SoapReply *soap_call_finish (SoapPending *self, GCancellable *cancellable,
+                             GError **error);
+
 void soap_reply_free (SoapReply *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (SoapReply, soap_reply_free)
 

@@ -38,9 +38,12 @@ struct SoapHttp {
   /* The exchange under way. */
   const SoapHttpRequest *request;
   SoapHttpAnswer *answer;
+  struct curl_slist *headers;
   gsize body_pos;
-  gboolean sent; /* some of the body was handed over */
-  char *copy;    /* curl's of what it was handed last; NULL: none */
+  gboolean sent;   /* some of the body was handed over */
+  gboolean held;   /* begun and not yet to be finished */
+  gboolean paused; /* the answer began meanwhile; curl keeps that */
+  char *copy;      /* curl's of what it was handed last; NULL: none */
   gsize copy_len;
   gint64 connected_at; /* 0: not yet */
   gint64 answered_at;  /* first byte of the answer; 0: none yet */
@@ -141,6 +144,10 @@ on_write (char *data, size_t size, size_t n, void *user)
   SoapHttp *self = user;
   long status = 0;
 
+  if (self->held) {
+    self->paused = TRUE;
+    return CURL_WRITEFUNC_PAUSE;
+  }
   count_bytes (self, size * n);
   if (self->request->on_data == NULL)
     return size * n;
@@ -482,46 +489,108 @@ wake (GCancellable *cancellable, gpointer multi)
   curl_multi_wakeup (multi);
 }
 
-gboolean
-soap_http_perform (SoapHttp *self, const SoapHttpRequest *request,
-                   SoapHttpAnswer *ret_answer, GCancellable *cancellable,
-                   GError **error)
+/* What happened while nobody could look after it does not count. */
+static void
+restart_clocks (SoapHttp *self)
 {
-  struct curl_slist *headers;
-  GError *failure;
-  gulong waker = 0;
+  gint64 now = g_get_monotonic_time ();
 
-  VIX_MAY_BLOCK ();
+  if (self->connected_at > 0)
+    self->connected_at = now;
+  if (self->answered_at > 0)
+    self->answered_at = self->window_at = now;
+}
+
+/* Lets curl hand out what it kept. */
+static GError *
+resume (SoapHttp *self)
+{
+  CURLcode result = CURLE_OK;
+
+  self->held = FALSE;
+  restart_clocks (self);
+  if (self->paused)
+    result = curl_easy_pause (self->easy, CURLPAUSE_CONT);
+  self->paused = FALSE;
+  return result == CURLE_OK ? NULL : translate (self, result);
+}
+
+static void
+set_exchange (SoapHttp *self, const SoapHttpRequest *request,
+              SoapHttpAnswer *ret_answer)
+{
   memset (ret_answer, 0, sizeof *ret_answer);
   self->request = request;
   self->answer = ret_answer;
   self->body_pos = 0;
-  self->sent = FALSE;
+  self->sent = self->held = self->paused = FALSE;
   self->copy = NULL;
   self->connected_at = self->answered_at = self->window_at = 0;
   self->window_bytes = 0;
   self->peer.mismatch = FALSE;
   self->peer.verify_error = 0;
   *self->says = '\0';
-  headers = set_request (self, request);
+  self->headers = set_request (self, request);
+  curl_multi_add_handle (self->multi, self->easy);
+}
+
+void
+soap_http_begin (SoapHttp *self, const SoapHttpRequest *request,
+                 SoapHttpAnswer *ret_answer)
+{
+  set_exchange (self, request, ret_answer);
+  self->held = TRUE;
+  soap_http_push (self);
+}
+
+void
+soap_http_push (SoapHttp *self)
+{
+  int running;
+
+  /* The answer stays with the kernel. A failure is found again later. */
+  if (self->body_pos < self->request->body_len)
+    curl_multi_perform (self->multi, &running);
+}
+
+gboolean
+soap_http_finish (SoapHttp *self, GCancellable *cancellable, GError **error)
+{
+  GError *failure = NULL;
+  gulong waker = 0;
+  int status;
+
+  VIX_MAY_BLOCK ();
   if (cancellable != NULL)
     waker = g_cancellable_connect (cancellable, G_CALLBACK (wake), self->multi,
                                    NULL);
-  curl_multi_add_handle (self->multi, self->easy);
-  failure = run (self, cancellable);
+  if (self->held && !g_cancellable_is_cancelled (cancellable))
+    failure = resume (self);
+  if (failure == NULL)
+    failure = run (self, cancellable);
   curl_multi_remove_handle (self->multi, self->easy);
   if (cancellable != NULL)
     g_cancellable_disconnect (cancellable, waker);
   take_facts (self);
+  status = self->answer->status;
   curl_easy_setopt (self->easy, CURLOPT_HTTPHEADER, NULL);
-  curl_slist_free_all (headers);
+  g_clear_pointer (&self->headers, curl_slist_free_all);
   g_clear_error (&self->error);
   self->request = NULL;
   self->answer = NULL;
   if (failure == NULL)
     return TRUE;
   soap_error_set_sent (failure, self->sent);
-  soap_error_set_status (failure, ret_answer->status);
+  soap_error_set_status (failure, status);
   g_propagate_error (error, failure);
   return FALSE;
+}
+
+gboolean
+soap_http_perform (SoapHttp *self, const SoapHttpRequest *request,
+                   SoapHttpAnswer *ret_answer, GCancellable *cancellable,
+                   GError **error)
+{
+  set_exchange (self, request, ret_answer);
+  return soap_http_finish (self, cancellable, error);
 }

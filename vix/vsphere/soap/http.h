@@ -77,4 +77,16 @@ gboolean soap_http_perform (SoapHttp *self, const SoapHttpRequest *request,
                             SoapHttpAnswer *ret_answer,
                             GCancellable *cancellable, GError **error);
 
+/* The same in two halves, so that the host works while we do something else.
+ * soap_http_begin() sends what can be sent at once and soap_http_push() what
+ * can be sent by then; neither blocks nor hands out anything.
+ * soap_http_finish() does the rest, and must be called: to give the exchange
+ * up, with a @cancellable that is cancelled. @request, which has a body, and
+ * @ret_answer are lent until then; deadlines count anew from there on. */
+void soap_http_begin (SoapHttp *self, const SoapHttpRequest *request,
+                      SoapHttpAnswer *ret_answer);
+void soap_http_push (SoapHttp *self);
+gboolean soap_http_finish (SoapHttp *self, GCancellable *cancellable,
+                           GError **error);
+
 G_END_DECLS
