@@ -207,6 +207,13 @@ broken_chains_have_none () {
     && same scsi0-0.img "$(ls "$s/s0/disks")"
 }
 
+# As root only; a container may not have the kernel's file.
+readahead_is_raised () {
+  local file
+  file=/sys/class/bdi/$(mountpoint -d "$mnt")/read_ahead_kb
+  [[ ! -w $file ]] || same 4096 "$(<"$file")"
+}
+
 # An entry of a grain table that leads out of the file: that grain is an error,
 # the rest of the disk is read.
 damage_is_an_error_where_it_is () {
@@ -240,6 +247,7 @@ for kind in "${kinds[@]}"; do
 done
 mount_vms || exit 1
 check images-equal-the-chain images_equal_the_chain
+check readahead-is-raised readahead_is_raised
 check holes-are-holes holes_are_holes
 check tools-copy-it tools_copy_it
 check unchanged-disks-keep-their-times unchanged_disks_keep_their_times
