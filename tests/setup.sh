@@ -36,6 +36,9 @@ needed_for_tests='
   cmd python3                python3
   cmd getfattr               attr
   cmd rsync                  rsync
+  cmd restic                 restic
+  cmd borg                   borgbackup
+  cmd sfdisk                 fdisk
   cmd strace                 strace
   cmd debugfs                e2fsprogs
   cmd ps                     procps

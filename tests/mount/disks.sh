@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Usage: disks.sh VIXFS - snapshots/NAME/disks: images of the disks as they
-# were, judged by qemu-img and used by the tools that copy and back up.
+# were, judged by qemu-img. What copies and backs them up: backup.sh.
 # shellcheck source=tests/mount/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -102,22 +102,6 @@ for past in (size, size + 1):
         except OSError as error:
             assert error.errno == errno.ENXIO, error
 P
-}
-
-tools_copy_it () {
-  local image=$mnt/monolithicFlat/snapshots/s3/disks/scsi0-0.img
-  local want=$scratch/monolithicFlat.3.raw out=$scratch/out
-  mkdir "$out"
-  cp --sparse=always "$image" "$out/cp" && cmp "$want" "$out/cp" \
-    && rsync -S "$image" "$out/rsync" && cmp "$want" "$out/rsync" \
-    && tar -C "${image%/*}" -cSf "$out/tar" scsi0-0.img \
-    && tar -C "$out" -xSf "$out/tar" && cmp "$want" "$out/scsi0-0.img" \
-    && qemu-img compare -q -f raw -F raw "$want" "$image" \
-    && (($(stat -c %b "$out/cp") * 512 < 32 << 20)) \
-    && (($(stat -c %s "$out/tar") < 32 << 20))
-  local status=$?
-  rm -rf --one-file-system "$out"
-  return $status
 }
 
 unchanged_disks_keep_their_times () {
@@ -249,7 +233,6 @@ mount_vms || exit 1
 check images-equal-the-chain images_equal_the_chain
 check readahead-is-raised readahead_is_raised
 check holes-are-holes holes_are_holes
-check tools-copy-it tools_copy_it
 check unchanged-disks-keep-their-times unchanged_disks_keep_their_times
 check enlarged-disks-have-images enlarged_disks_have_images
 check images-are-read-only images_are_read_only
