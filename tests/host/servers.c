@@ -126,20 +126,20 @@ collect (char *data, size_t size, size_t n, void *user)
   return size * n;
 }
 
-char *
-bed_ctl (const BedServer *self, const char *format, ...)
+/* @put: (nullable): the body of a PUT; else it is a GET */
+static char *
+ask (const BedServer *self, const char *path, const char *put, gsize len)
 {
-  g_autofree char *path = NULL;
-  g_autofree char *url = NULL;
+  g_autofree char *url = g_strdup_printf ("%s/%s", self->control, path);
   GString *body = g_string_new (NULL);
   CURL *curl = curl_easy_init ();
   long status = 0;
-  va_list args;
 
-  va_start (args, format);
-  path = g_strdup_vprintf (format, args);
-  va_end (args);
-  url = g_strdup_printf ("%s/%s", self->control, path);
+  if (put != NULL) {
+    curl_easy_setopt (curl, CURLOPT_CUSTOMREQUEST, "PUT");
+    curl_easy_setopt (curl, CURLOPT_POSTFIELDS, put);
+    curl_easy_setopt (curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
+  }
   curl_easy_setopt (curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt (curl, CURLOPT_NOPROXY, "*");
   curl_easy_setopt (curl, CURLOPT_URL, url);
@@ -152,6 +152,30 @@ bed_ctl (const BedServer *self, const char *format, ...)
   if (status != 200)
     g_error ("%s: %ld: %s", url, status, body->str);
   return g_string_free (body, FALSE);
+}
+
+char *
+bed_ctl (const BedServer *self, const char *format, ...)
+{
+  g_autofree char *path = NULL;
+  va_list args;
+
+  va_start (args, format);
+  path = g_strdup_vprintf (format, args);
+  va_end (args);
+  return ask (self, path, NULL, 0);
+}
+
+void
+bed_put_file (const BedServer *self, const char *path, gconstpointer data,
+              gsize len, gint64 modified)
+{
+  g_autofree char *name = g_uri_escape_string (path, NULL, FALSE);
+  g_autofree char *order = g_strdup_printf ("file?path=%s", name);
+  g_autofree char *timed
+    = g_strdup_printf ("%s&modified=%" G_GINT64_FORMAT, order, modified);
+
+  g_free (ask (self, modified != 0 ? timed : order, data, len));
 }
 
 gint64

@@ -30,6 +30,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (BedServer, bed_server_free)
  * server says no. Returns its answer. */
 char *bed_ctl (const BedServer *self, const char *format, ...)
   G_GNUC_PRINTF (2, 3);
+/* Stores a file on the simulator's datastore, "[datastore] dir/name";
+ * @modified: seconds since 1970; 0: now. */
+void bed_put_file (const BedServer *self, const char *path, gconstpointer data,
+                   gsize len, gint64 modified);
 /* The number behind "KEY": in the counters, 0 if it is not there. */
 gint64 bed_count (const BedServer *self, const char *key);
 /* The number behind "KEY": in @json; -1 if it is not there. */

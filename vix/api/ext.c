@@ -52,6 +52,8 @@ VixExt_Connect (const VixExtConnectParams *params, VixEventProc *callbackProc,
     .answer_timeout_ms = full.answerTimeout,
     .stall_timeout_ms = full.stallTimeout,
     .settle_timeout_ms = full.settleTimeout,
+    .cache_bytes = full.cacheBytes,
+    .connections = full.connections,
   };
   return vix_host_connect (&inner,
                            (full.options & VIX_HOSTOPTION_USE_EVENT_PUMP) != 0,

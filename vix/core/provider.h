@@ -43,6 +43,8 @@ typedef struct {
   int answer_timeout_ms;
   int stall_timeout_ms;
   int settle_timeout_ms;
+  gint64 cache_bytes;
+  int connections;
 } VixConnectParams;
 
 typedef struct {

@@ -146,6 +146,10 @@ typedef struct VixExtConnectParams {
   int stallTimeout;       /* ms that an answer may pause; 0: 30,000 */
   int settleTimeout;      /* ms to look for what became of a change whose
                            * answer got lost; 0: 30,000 */
+  int64 cacheBytes;       /* memory for content of files that was read or is
+                           * about to be; 0: 128 MiB; at least 4 MiB */
+  int connections;        /* transfers of such content at once; 0: 8; at
+                           * most 64 */
 } VixExtConnectParams;
 
 /*

@@ -11,106 +11,9 @@
 
 #include "base/error.h"
 #include "base/kv-file.h"
-#include "base/secret.h"
-#include "vsphere/host-private.h"
-#include "vsphere/soap/fault.h"
+#include "vsphere/datastore.h"
 
 #define MAX_DEVICES 1024u
-
-/* ---- from the datastore ---- */
-
-/* Each part of @path escaped, the slashes kept. */
-static char *
-escape_path (const char *path)
-{
-  return g_uri_escape_string (path, "/", FALSE);
-}
-
-/* (transfer full) (nullable): the /folder address of "[ds] dir/file". */
-static char *
-folder_url (VsphereHost *host, const char *wire_path, const char *datacenter)
-{
-  const char *end = *wire_path == '[' ? strchr (wire_path, ']') : NULL;
-  g_autofree char *store = NULL;
-  g_autofree char *ds_name = NULL;
-  g_autofree char *dc_path = NULL;
-  g_autofree char *file = NULL;
-
-  if (end == NULL)
-    return NULL;
-  store = g_strndup (wire_path + 1, (gsize)(end - wire_path) - 1);
-  ds_name = g_uri_escape_string (store, NULL, FALSE);
-  dc_path = g_uri_escape_string (datacenter, NULL, FALSE);
-  file = escape_path (end + 1 + strspn (end + 1, " "));
-  return g_strdup_printf (
-    "%s/folder/%s?dcPath=%s&dsName=%s",
-    soap_pool_get_base_url (vsphere_session_get_pool (host->session)), file,
-    dc_path, ds_name);
-}
-
-static gboolean
-take_body (int status, const char *data, gsize len, gpointer user,
-           GError **error)
-{
-  GByteArray *body = user;
-
-  if (status != 200)
-    return TRUE;
-  if (body->len + len > KV_FILE_MAX_BYTES) {
-    g_set_error_literal (error, SOAP_ERROR, SOAP_ERROR_TOO_BIG,
-                         "the file is too big for a .vmx");
-    return FALSE;
-  }
-  g_byte_array_append (body, (const guint8 *)data, (guint)len);
-  return TRUE;
-}
-
-/* (transfer full) (nullable): @ret_status tells why not. */
-static GBytes *
-get_once (VsphereHost *host, const char *url, int *ret_status,
-          GCancellable *cancellable, GError **error)
-{
-  char *cookie = vsphere_session_get_cookie (host->session);
-  g_auto (SoapHttpAnswer) answer = { .status = 0 };
-  g_autoptr (GByteArray) body = g_byte_array_new ();
-  SoapHttpRequest request = { .method = "GET",
-                              .url = url,
-                              .cookie = cookie,
-                              .on_data = take_body,
-                              .user = body };
-  SoapPool *pool = vsphere_session_get_pool (host->session);
-  SoapHttp *http = soap_pool_take (pool, FALSE, cancellable, error);
-  gboolean ok;
-
-  if (http == NULL) {
-    vix_secret_wipe (cookie);
-    return NULL;
-  }
-  ok = soap_http_perform (http, &request, &answer, cancellable, error);
-  soap_pool_give (pool, http, FALSE);
-  vix_secret_wipe (cookie);
-  *ret_status = answer.status;
-  if (!ok || answer.status != 200)
-    return NULL;
-  return g_byte_array_free_to_bytes (g_steal_pointer (&body));
-}
-
-static GBytes *
-get_file (VsphereHost *host, const char *url, GCancellable *cancellable,
-          GError **error)
-{
-  guint generation = vsphere_session_get_generation (host->session);
-  int status = 0;
-  GBytes *bytes = get_once (host, url, &status, cancellable, error);
-
-  if (bytes == NULL && status == 401
-      && vsphere_session_renew (host->session, generation, cancellable, error))
-    bytes = get_once (host, url, &status, cancellable, error);
-  if (bytes == NULL && error != NULL && *error == NULL)
-    g_set_error (error, SOAP_ERROR, SOAP_ERROR_STATUS,
-                 "the datastore answered with HTTP status %d", status);
-  return bytes;
-}
 
 /* ---- from the data object ---- */
 
@@ -396,12 +299,12 @@ vsphere_get_config (VsphereHost *host, const char *id, gint64 snapshot,
   g_autoptr (VixVmRecord) record
     = vsphere_lookup_vm (host, id, op->cancellable, error);
   g_autofree char *ref = NULL;
-  g_autofree char *url = NULL;
+  g_autofree char *path = NULL;
   g_autofree char *datacenter = NULL;
   g_autofree char *directory = NULL;
   SoapRef object = { "VirtualMachine", id };
   const VsphereVm *vm;
-  GBytes *text;
+  GBytes *text = NULL;
 
   if (record == NULL || !vsphere_watch_check_here (host->watch, error))
     return NULL;
@@ -414,15 +317,17 @@ vsphere_get_config (VsphereHost *host, const char *id, gint64 snapshot,
   vix_lock (&host->lock);
   vm = vsphere_mirror_get_vm (host->mirror, id);
   if (vm != NULL) {
-    const char *path = vsphere_vm_get_wire_path (vm);
-    const char *slash = strrchr (path, '/');
+    const char *slash;
 
+    path = g_strdup (vsphere_vm_get_wire_path (vm));
+    slash = strrchr (path, '/');
     directory = slash == NULL ? NULL : g_strndup (path, slash + 1 - path);
     datacenter = vsphere_vm_dup_datacenter_path (vm);
-    url = snapshot != 0 ? NULL : folder_url (host, path, datacenter);
   }
   vix_unlock (&host->lock);
-  text = url == NULL ? NULL : get_file (host, url, op->cancellable, NULL);
+  if (snapshot == 0 && path != NULL)
+    text = vsphere_datastore_read_all (
+      host, datacenter, path, KV_FILE_MAX_BYTES, op->cancellable, NULL);
   /* A role may look at virtual machines and not at datastores. */
   return text != NULL
            ? text

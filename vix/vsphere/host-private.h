@@ -16,6 +16,7 @@
 #include "core/provider.h"
 #include "vsphere/mirror.h"
 #include "vsphere/session.h"
+#include "vsphere/transfer.h"
 
 G_BEGIN_DECLS
 
@@ -31,6 +32,7 @@ typedef struct {
   VsphereWatch *watch;
   VsphereTasks *tasks;
   VsphereChores *chores;
+  VsphereTransfer *transfer;
 
   VixLock lock; /* level HOST: all below, and what watch.c and task.c say */
   VsphereMirror *mirror;

@@ -22,6 +22,7 @@ typedef struct {
   gint64 capacity;
   gint64 free_space;
   gboolean accessible;
+  char *type;
 } Datastore;
 
 struct VsphereMirror {
@@ -89,6 +90,8 @@ free_node (gpointer data)
 
   if (node->kind == MIRROR_VM)
     mirror_vm_clear ((VsphereVm *)node);
+  if (node->kind == MIRROR_DATASTORE)
+    g_free (((Datastore *)node)->type);
   g_free (node->value);
   g_free (node->name);
   g_free (node);
@@ -229,6 +232,32 @@ set_accessible (VsphereMirror *mirror, MirrorNode *node, gconstpointer value)
   ((Datastore *)node)->accessible = value != NULL && *(const gboolean *)value;
 }
 
+/* Where datastores are changes no VM's path. */
+static void
+set_store_parent (VsphereMirror *mirror, MirrorNode *node, gconstpointer value)
+{
+  mirror_set_link (mirror, &node->parent, value);
+}
+
+static void
+set_text (char **field, gconstpointer value)
+{
+  g_free (*field);
+  *field = value == NULL ? NULL : g_strdup (*(const char *const *)value);
+}
+
+static void
+set_store_name (VsphereMirror *mirror, MirrorNode *node, gconstpointer value)
+{
+  set_text (&node->name, value);
+}
+
+static void
+set_store_type (VsphereMirror *mirror, MirrorNode *node, gconstpointer value)
+{
+  set_text (&((Datastore *)node)->type, value);
+}
+
 static const MirrorProperty properties[] = {
   { MIRROR_FOLDER, "name", "2.5", SOAP_KIND_STRING, NULL, set_name },
   { MIRROR_FOLDER, "parent", "2.5", SOAP_KIND_REF, NULL, set_parent },
@@ -243,6 +272,10 @@ static const MirrorProperty properties[] = {
     set_free_space },
   { MIRROR_DATASTORE, "summary.accessible", "2.5", SOAP_KIND_BOOL, NULL,
     set_accessible },
+  { MIRROR_DATASTORE, "name", "2.5", SOAP_KIND_STRING, NULL, set_store_name },
+  { MIRROR_DATASTORE, "parent", "2.5", SOAP_KIND_REF, NULL, set_store_parent },
+  { MIRROR_DATASTORE, "summary.type", "2.5", SOAP_KIND_STRING, NULL,
+    set_store_type },
 };
 
 /* The @i-th of all properties; NULL behind the last. */
@@ -683,10 +716,11 @@ vsphere_vm_get_datacenter (const VsphereVm *self)
   return datacenter == NULL ? NULL : datacenter->value;
 }
 
-char *
-vsphere_vm_dup_datacenter_path (const VsphereVm *self)
+/* "North/DC1" of the datacenter that @at is in. */
+static char *
+make_datacenter_path (const MirrorNode *at)
 {
-  const MirrorNode *node = mirror_get_datacenter (&self->node);
+  const MirrorNode *node = mirror_get_datacenter (at);
   GString *path = g_string_new (NULL);
 
   /* Up to the root folder, which has no name here. */
@@ -699,6 +733,33 @@ vsphere_vm_dup_datacenter_path (const VsphereVm *self)
     node = node->parent;
   }
   return g_string_free (path, FALSE);
+}
+
+char *
+vsphere_vm_dup_datacenter_path (const VsphereVm *self)
+{
+  return make_datacenter_path (&self->node);
+}
+
+const char *
+vsphere_mirror_get_store_type (VsphereMirror *self, const char *dc_path,
+                               const char *name)
+{
+  GHashTableIter iter;
+  gpointer key;
+
+  g_hash_table_iter_init (&iter, self->nodes);
+  while (g_hash_table_iter_next (&iter, &key, NULL)) {
+    const MirrorNode *node = key;
+    g_autofree char *path = NULL;
+
+    if (node->kind != MIRROR_DATASTORE || g_strcmp0 (node->name, name) != 0)
+      continue;
+    path = make_datacenter_path (node);
+    if (g_str_equal (path, dc_path))
+      return ((const Datastore *)node)->type;
+  }
+  return NULL;
 }
 
 GPtrArray *

@@ -120,6 +120,12 @@ typedef gboolean (*VsphereVmTest) (const VsphereVm *vm, gpointer data);
 GPtrArray *vsphere_mirror_find_vms (VsphereMirror *self, VsphereVmTest test,
                                     gpointer data);
 
+/* (nullable): the type of that datastore ("VMFS", "NFS", "vsan"), as the host
+ * writes it; @dc_path as vsphere_vm_dup_datacenter_path(). */
+const char *vsphere_mirror_get_store_type (VsphereMirror *self,
+                                           const char *dc_path,
+                                           const char *name);
+
 /* Whether @path, in any accepted spelling, names @vm's .vmx. */
 gboolean vsphere_vm_has_path (const VsphereVm *vm, const char *path);
 

@@ -26,6 +26,7 @@ host_free (VsphereHost *host)
   vsphere_watch_free (host->watch);
   vsphere_chores_free (host->chores);
   vsphere_tasks_free (host->tasks);
+  vsphere_transfer_free (host->transfer);
   vsphere_session_free (host->session);
   vsphere_mirror_free (host->mirror);
   if (host->waiters != NULL)
@@ -54,6 +55,9 @@ host_new (VsphereSession *session, VixInventory *inventory,
   g_queue_init (&host->unsettled);
   host->mirror = vsphere_mirror_new (!service->is_vcenter);
   host->waiters = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  host->transfer
+    = vsphere_transfer_new (session, (guint64)MAX (params->cache_bytes, 0),
+                            (guint)MAX (params->connections, 0));
   host->chores = vsphere_chores_new (host);
   host->tasks = vsphere_tasks_new (host);
   host->watch = vsphere_watch_new (host);

@@ -11,6 +11,8 @@
 /* Calls in use at once besides the one held open. ESXi before 6.5 had 128
  * handlers for all its clients. */
 #define MAX_CALLS 24
+/* Transfers at once: a host has buffers for some 50 of all its clients. */
+#define DEFAULT_FILE_CONNECTIONS 8
 /* How often a read is sent, and the pause before the second time; each
  * further one is twice as long. */
 #define READ_ATTEMPTS 3
@@ -26,6 +28,7 @@ struct VsphereSession {
   char *user;     /* NULL: the password is a clone ticket */
   char *password; /* of vix_secret_new(), for the next login */
   SoapPool *pool;
+  SoapPool *file_pool;
   guint32 run_id; /* in operation ids */
 
   VixLock lock; /* level HOST: all below */
@@ -122,7 +125,7 @@ vsphere_session_new (const VsphereAddress *address,
     = { params->connect_timeout_ms, params->answer_timeout_ms,
         params->stall_timeout_ms };
   VsphereSession *self;
-  SoapTrust *trust;
+  SoapTrust *trust, *file_trust;
 
   if (params->password == NULL || *params->password == '\0') {
     g_set_error (error, VIX_ERROR, VIX_E_INVALID_ARG,
@@ -133,11 +136,17 @@ vsphere_session_new (const VsphereAddress *address,
                           !params->verify_ssl, error);
   if (trust == NULL)
     return NULL;
+  file_trust = soap_trust_new (params->ca_file, params->thumbprint,
+                               !params->verify_ssl, NULL);
   self = g_new0 (VsphereSession, 1);
   self->host = g_strdup (address->host);
   self->user = user == NULL || *user == '\0' ? NULL : g_strdup (user);
   self->password = vix_secret_new (params->password);
   self->pool = soap_pool_new (address->base_url, trust, &deadlines, MAX_CALLS);
+  self->file_pool
+    = soap_pool_new (address->base_url, file_trust, &deadlines,
+                     params->connections > 0 ? (guint)params->connections
+                                             : DEFAULT_FILE_CONNECTIONS);
   self->run_id = g_random_int ();
   vix_lock_init (&self->lock, VIX_LOCK_HOST);
   g_cond_init (&self->logged_in);
@@ -165,6 +174,7 @@ vsphere_session_free (VsphereSession *self)
   if (self == NULL)
     return;
   log_out (self);
+  soap_pool_free (self->file_pool);
   soap_pool_free (self->pool);
   vsphere_service_unref (self->service);
   vix_secret_free (self->password);
@@ -234,6 +244,12 @@ SoapPool *
 vsphere_session_get_pool (VsphereSession *self)
 {
   return self->pool;
+}
+
+SoapPool *
+vsphere_session_get_file_pool (VsphereSession *self)
+{
+  return self->file_pool;
 }
 
 gint64
@@ -668,8 +684,8 @@ vsphere_session_connect (VsphereSession *self, GCancellable *cancellable,
 
 /* ---- calls ---- */
 
-static void
-sleep_cancellable (int ms, GCancellable *cancellable)
+void
+vsphere_sleep (int ms, GCancellable *cancellable)
 {
   GPollFD fd;
   gboolean has_fd = g_cancellable_make_pollfd (cancellable, &fd);
@@ -737,6 +753,6 @@ vsphere_session_call (VsphereSession *self, const SoapMethod *method,
       g_propagate_error (error, g_steal_pointer (&failure));
       return NULL;
     }
-    sleep_cancellable (pause_ms, cancellable);
+    vsphere_sleep (pause_ms, cancellable);
   }
 }

@@ -73,6 +73,8 @@ char *vsphere_session_get_user (VsphereSession *self);
 /* "host" or "host:port" */
 const char *vsphere_session_get_host (const VsphereSession *self);
 SoapPool *vsphere_session_get_pool (VsphereSession *self);
+/* The connections for the content of files: beside those for calls. */
+SoapPool *vsphere_session_get_file_pool (VsphereSession *self);
 /* A moment on the host's clock that is not later than now; 0 unknown. */
 gint64 vsphere_session_get_host_time (VsphereSession *self);
 /* (transfer full): for requests to /folder; NULL if not logged in. */
@@ -119,6 +121,9 @@ SoapReply *vsphere_session_finish (VsphereSession *self, VsphereCall *call,
  */
 gboolean vsphere_session_renew (VsphereSession *self, guint generation,
                                 GCancellable *cancellable, GError **error);
+
+/* Sleeps; shorter if cancelled. */
+void vsphere_sleep (int ms, GCancellable *cancellable);
 
 /* "8.0.3.0" against "8.0.3": <0, 0, >0, field by field. */
 int vsphere_version_compare (const char *a, const char *b);

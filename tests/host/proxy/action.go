@@ -112,6 +112,8 @@ func (x *exchange) afterwards() {
 		}
 	case "status-after":
 		x.send(r.code, "text/html", []byte(fmt.Sprintf("<html><body><h1>%d</h1></body></html>\n", r.code)))
+	case "header":
+		x.header(answer, body)
 	case "slow":
 		x.slow(answer, body)
 	case "garbage":
@@ -130,6 +132,20 @@ func (x *exchange) answer(a *http.Response, body []byte) {
 	x.counted(a.StatusCode)
 	x.out.WriteHeader(a.StatusCode)
 	_, _ = x.out.Write(body)
+}
+
+// header sends the host's answer with one header line changed or, without a
+// value, left out; and with another status, if the rule has one.
+func (x *exchange) header(a *http.Response, body []byte) {
+	if value := x.rule.q.Get("value"); value != "" {
+		a.Header.Set(x.rule.q.Get("name"), value)
+	} else {
+		a.Header.Del(x.rule.q.Get("name"))
+	}
+	if x.rule.q.Get("code") != "" {
+		a.StatusCode = x.rule.code
+	}
+	x.answer(a, body)
 }
 
 // raw writes an answer by hand, with a length that need not be true.

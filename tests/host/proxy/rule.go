@@ -34,6 +34,7 @@ var actions = map[string]bool{
 	"drop-middle": true, "drop-late": false, "status": false, "status-after": true,
 	"fault": false, "blackhole": false, "stall": true, "slow": true, "endless": false,
 	"garbage": true, "bomb": false, "snapshots": true, "task": true, "redirect": false, "count": false,
+	"header": true,
 }
 
 var garbageKinds = map[string]bool{
@@ -96,6 +97,8 @@ func newRule(q url.Values) (*rule, error) {
 		return nil, errors.New("fault is missing")
 	case r.action == "redirect" && q.Get("url") == "":
 		return nil, errors.New("url is missing")
+	case r.action == "header" && q.Get("name") == "":
+		return nil, errors.New("name is missing")
 	}
 	return r, nil
 }

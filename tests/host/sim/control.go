@@ -336,6 +336,38 @@ func controlTasks(o *order) (interface{}, error) {
 	return list, nil
 }
 
+// storeFile puts a file of the test's in the place of what stands there, if
+// anything does.
+func (o *order) storeFile(key string) (interface{}, error) {
+	f := &stored{when: now(), local: o.q.Get("local")}
+	if old := o.w.files[key]; old != nil && o.http.Method != http.MethodPut && f.local == "" {
+		*f = *old
+	}
+	if o.http.Method == http.MethodPut {
+		data, err := io.ReadAll(o.http.Body)
+		if err != nil {
+			return nil, err
+		}
+		f.data = data
+	}
+	if text := o.q.Get("modified"); text != "" {
+		seconds, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return nil, err
+		}
+		f.when = time.Unix(seconds, 0)
+	}
+	if text := o.q.Get("status"); text != "" {
+		status, err := strconv.Atoi(text)
+		if err != nil {
+			return nil, err
+		}
+		f.status = status
+	}
+	o.w.files[key] = f
+	return map[string]int{"size": len(f.data)}, nil
+}
+
 func controlFile(o *order) (interface{}, error) {
 	path := o.q.Get("path")
 	end := strings.Index(path, "] ")
@@ -351,15 +383,14 @@ func controlFile(o *order) (interface{}, error) {
 		return nil, fmt.Errorf("no datastore for %q", path)
 	}
 	name := path[end+2:]
-	if o.http.Method == http.MethodPut {
-		data, err := io.ReadAll(o.http.Body)
-		if err != nil {
-			return nil, err
-		}
-		o.w.files[putKey(ds, name)] = data
-		return map[string]int{"size": len(data)}, nil
+	local := o.q.Get("local")
+	if o.http.Method == http.MethodPut || local != "" || o.q.Get("status") != "" || o.q.Get("modified") != "" {
+		return o.storeFile(putKey(ds, name))
 	}
 	content, _, status := o.w.find(ds, name)
+	if closer, ok := content.(io.Closer); ok {
+		defer closer.Close()
+	}
 	if status != http.StatusOK {
 		return nil, errors.New(http.StatusText(status))
 	}

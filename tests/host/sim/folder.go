@@ -9,12 +9,14 @@ import (
 	"html"
 	"io"
 	"net/http"
+	"os"
 	"path"
 	"sort"
 	"strings"
 	"time"
 
 	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
 )
 
 // zeros reads as that many zero bytes.
@@ -67,6 +69,33 @@ func (w *world) datastoreOf(dcPath, dsName string) *mo.Datastore {
 	return nil
 }
 
+// stored is a file that a test put there: bytes, or a file of this machine.
+type stored struct {
+	data   []byte
+	local  string
+	when   time.Time
+	status int // other than 0 and 200: the answer, whatever is asked
+}
+
+func (f *stored) open() (io.ReadSeeker, time.Time, int) {
+	if f.status != 0 && f.status != http.StatusOK {
+		return nil, f.when, f.status
+	}
+	if f.local == "" {
+		return bytes.NewReader(f.data), f.when, http.StatusOK
+	}
+	content, err := os.Open(f.local)
+	if err != nil {
+		return nil, f.when, http.StatusNotFound
+	}
+	return content, f.when, http.StatusOK
+}
+
+// isObjectStore tells stores whose disks are no files.
+func isObjectStore(ds *mo.Datastore) bool {
+	return strings.EqualFold(ds.Summary.Type, "vsan") || strings.EqualFold(ds.Summary.Type, "vvol")
+}
+
 // putKey names a file that a test stored.
 func putKey(ds *mo.Datastore, name string) string {
 	return ds.Self.Value + " " + name
@@ -97,8 +126,8 @@ func (v *vm) locked(name string) bool {
 
 // find looks a file up; status is an HTTP status when there is none to give.
 func (w *world) find(ds *mo.Datastore, name string) (content io.ReadSeeker, when time.Time, status int) {
-	if data, ok := w.files[putKey(ds, name)]; ok {
-		return bytes.NewReader(data), w.started, http.StatusOK
+	if f, ok := w.files[putKey(ds, name)]; ok {
+		return f.open()
 	}
 	full := fmt.Sprintf("[%s] %s", ds.Name, name)
 	for _, v := range w.everyVM() {
@@ -108,6 +137,9 @@ func (w *world) find(ds *mo.Datastore, name string) (content io.ReadSeeker, when
 		for _, f := range v.files() {
 			if f.name != full {
 				continue
+			}
+			if isObjectStore(ds) && f.kind == types.VirtualMachineFileLayoutExFileTypeDiskExtent {
+				return nil, time.Time{}, http.StatusNotFound
 			}
 			if v.locked(full) {
 				return nil, time.Time{}, http.StatusInternalServerError
@@ -173,6 +205,13 @@ func (w *world) serveFolder(out http.ResponseWriter, r *http.Request) {
 		http.Error(out, "403 Forbidden", http.StatusForbidden)
 		return
 	}
+	w.mu.Lock()
+	denied := w.set.deny["Datastore.Browse"] || w.set.deny["Datastore.FileManagement"]
+	w.mu.Unlock()
+	if denied {
+		http.Error(out, "403 Forbidden", http.StatusForbidden)
+		return
+	}
 	query := r.URL.Query()
 	name := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, "/folder"), "/")
 	w.mu.Lock()
@@ -193,6 +232,9 @@ func (w *world) serveFolder(out http.ResponseWriter, r *http.Request) {
 	if status != http.StatusOK {
 		http.Error(out, http.StatusText(status), status)
 		return
+	}
+	if closer, ok := content.(io.Closer); ok {
+		defer closer.Close()
 	}
 	out.Header().Set("Content-Type", "application/octet-stream")
 	http.ServeContent(out, r, "", when, content)

@@ -54,7 +54,7 @@ type world struct {
 	purged   time.Time
 	set      settings
 	failures []*failure
-	files    map[string][]byte // that tests stored, by putKey
+	files    map[string]*stored // that tests stored, by putKey
 	started  time.Time
 
 	sessions map[string]*session // by cookie
@@ -156,7 +156,7 @@ func newWorld(o *options) (*world, error) {
 		tasks:     make(map[moref]*task),
 		sessions:  make(map[string]*session),
 		views:     make(map[moref]*view),
-		files:     make(map[string][]byte),
+		files:     make(map[string]*stored),
 		started:   now(),
 		closed:    make(chan struct{}),
 	}

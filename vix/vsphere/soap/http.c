@@ -49,6 +49,7 @@ struct SoapHttp {
   gint64 answered_at;  /* first byte of the answer; 0: none yet */
   gint64 window_at;    /* the present stall window began */
   gsize window_bytes;
+  guint64 received; /* bytes of the answer */
   GError *error; /* from on_data */
 };
 
@@ -132,6 +133,7 @@ count_bytes (SoapHttp *self, gsize n)
   if (self->answered_at == 0)
     self->answered_at = self->window_at = now;
   self->window_bytes += n;
+  self->received += n;
   if (self->window_bytes >= STALL_BYTES) {
     self->window_bytes = 0;
     self->window_at = now;
@@ -199,6 +201,8 @@ on_header (char *data, size_t size, size_t n, void *user)
   g_autofree char *cookie = header_value (data, len, "Set-Cookie");
   g_autofree char *date = header_value (data, len, "Date");
   g_autofree char *range = header_value (data, len, "Content-Range");
+  g_autofree char *encoding = header_value (data, len, "Content-Encoding");
+  g_autofree char *modified = header_value (data, len, "Last-Modified");
   time_t when;
 
   forget_secret (self);
@@ -214,6 +218,10 @@ on_header (char *data, size_t size, size_t n, void *user)
     g_free (answer->content_range);
     answer->content_range = g_steal_pointer (&range);
   }
+  if (encoding != NULL)
+    answer->encoded = g_ascii_strcasecmp (encoding, "identity") != 0;
+  if (modified != NULL)
+    answer->last_modified = curl_getdate (modified, NULL);
   return len;
 }
 
@@ -265,7 +273,6 @@ soap_http_new (const SoapTrust *trust, const SoapDeadlines *deadlines,
   curl_easy_setopt (self->easy, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt (self->easy, CURLOPT_HTTP_VERSION,
                     (long)CURL_HTTP_VERSION_1_1);
-  curl_easy_setopt (self->easy, CURLOPT_ACCEPT_ENCODING, "gzip");
   curl_easy_setopt (self->easy, CURLOPT_ERRORBUFFER, self->says);
   curl_easy_setopt (self->easy, CURLOPT_CONNECTTIMEOUT_MS,
                     (long)deadlines->connect_ms);
@@ -312,6 +319,8 @@ set_request (SoapHttp *self, const SoapHttpRequest *request)
   curl_easy_setopt (self->easy, CURLOPT_HTTPHEADER, headers);
   curl_easy_setopt (self->easy, CURLOPT_URL, request->url);
   curl_easy_setopt (self->easy, CURLOPT_COOKIE, request->cookie);
+  curl_easy_setopt (self->easy, CURLOPT_ACCEPT_ENCODING,
+                    request->stored ? NULL : "gzip");
   curl_easy_setopt (self->easy, CURLOPT_NOBODY, 0L);
   curl_easy_setopt (self->easy, CURLOPT_HTTPGET, 1L);
   if (post) {
@@ -321,7 +330,6 @@ set_request (SoapHttp *self, const SoapHttpRequest *request)
   } else if (g_str_equal (request->method, "HEAD")) {
     curl_easy_setopt (self->easy, CURLOPT_NOBODY, 1L);
   }
-  curl_easy_setopt (self->easy, CURLOPT_FILETIME, 1L);
   return headers;
 }
 
@@ -448,12 +456,14 @@ run (SoapHttp *self, GCancellable *cancellable)
   CURLcode result;
   CURLMcode rc;
   gint64 now, deadline;
+  guint64 before;
 
   for (;;) {
     if (g_cancellable_is_cancelled (cancellable)
         && !(self->request->once && self->sent))
       return g_error_new_literal (SOAP_ERROR, SOAP_ERROR_CANCELLED,
                                   "cancelled");
+    before = self->received;
     rc = curl_multi_perform (self->multi, &running);
     if (rc != CURLM_OK)
       return g_error_new (SOAP_ERROR, SOAP_ERROR_LOST, "%s",
@@ -464,6 +474,9 @@ run (SoapHttp *self, GCancellable *cancellable)
     deadline = next_deadline (self);
     if (now >= deadline)
       return deadline_error (self);
+    /* Curl takes one TLS record at a time: there may be more. */
+    if (self->received != before)
+      continue;
     curl_multi_poll (self->multi, NULL, 0,
                      (int)MIN ((deadline - now) / 1000 + 1, 60000), NULL);
   }
@@ -473,14 +486,14 @@ static void
 take_facts (SoapHttp *self)
 {
   long status = 0;
-  curl_off_t length = -1, modified = -1;
+  curl_off_t length = -1;
 
   curl_easy_getinfo (self->easy, CURLINFO_RESPONSE_CODE, &status);
   curl_easy_getinfo (self->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-  curl_easy_getinfo (self->easy, CURLINFO_FILETIME_T, &modified);
   self->answer->status = (int)status;
   self->answer->content_length = length;
-  self->answer->last_modified = modified;
+  if (self->answered_at > 0)
+    self->answer->waited_us = self->answered_at - self->connected_at;
 }
 
 static void
@@ -520,6 +533,7 @@ set_exchange (SoapHttp *self, const SoapHttpRequest *request,
               SoapHttpAnswer *ret_answer)
 {
   memset (ret_answer, 0, sizeof *ret_answer);
+  ret_answer->last_modified = -1;
   self->request = request;
   self->answer = ret_answer;
   self->body_pos = 0;
@@ -527,6 +541,7 @@ set_exchange (SoapHttp *self, const SoapHttpRequest *request,
   self->copy = NULL;
   self->connected_at = self->answered_at = self->window_at = 0;
   self->window_bytes = 0;
+  self->received = 0;
   self->peer.mismatch = FALSE;
   self->peer.verify_error = 0;
   *self->says = '\0';

@@ -35,6 +35,7 @@ typedef struct {
   const char *body;           /* of a POST; lent */
   gsize body_len;
   gboolean secret; /* leave no copy of the body in memory */
+  gboolean stored; /* the content as it is stored: no compression */
   gboolean once;   /* must not be sent twice; once its body began to leave,
                     * @cancellable is not looked at any more */
   int answer_ms;   /* instead of the deadline for all; 0: that */
@@ -49,10 +50,12 @@ typedef struct {
   int status;
   char *set_cookie;      /* "a=b" of each Set-Cookie, joined by "; "; or NULL */
   char *content_range;   /* NULL if none */
+  gboolean encoded;      /* the content is compressed or the like */
   gint64 content_length; /* -1 unknown */
   gint64 last_modified;  /* seconds since 1970, -1 unknown */
   gint64 date_us;        /* the host's clock, 0 unknown; and ... */
   gint64 date_at;        /* ... g_get_monotonic_time() when it said so */
+  gint64 waited_us;      /* from the request to the answer's first byte */
 } SoapHttpAnswer;
 
 void soap_http_answer_clear (SoapHttpAnswer *answer);
@@ -68,7 +71,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (SoapHttp, soap_http_free)
 
 /**
  * soap_http_perform:
- * @ret_answer: (out): also filled, as far as it came, on failure
+ * @ret_answer: (out): also filled, as far as it came, on failure; what its
+ *   headers say is there when on_data is called
  * @error: any transport code of SoapErrorCode, with its "sent" set
  *
  * Any complete answer is success, whatever its status. Blocks.
