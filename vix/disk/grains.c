@@ -29,8 +29,10 @@ vmdk_grains_init (VmdkGrains *self)
   self->directory = g_new0 (guint32, self->base.n_tables);
   self->empty = vmdk_block_new (bytes);
   self->known_empty = g_new0 (guint, self->base.n_tables / WORD_BITS + 1);
-  self->cache
-    = vmdk_block_cache_new (bytes, self->base.n_tables, VMDK_TABLE_CACHE_BYTES);
+  self->cache = vmdk_block_cache_new (bytes, self->base.n_tables,
+                                      self->base.ops->locate != NULL
+                                        ? VMDK_TABLES_KEPT * bytes
+                                        : VMDK_TABLE_CACHE_BYTES);
 }
 
 void

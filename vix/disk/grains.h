@@ -12,8 +12,13 @@
 
 G_BEGIN_DECLS
 
-/* Tables of one extent, of 64-bit entries: 32 MiB each for hosted formats, so
- * that 4 MiB of them cover 32 GiB at full speed and more with a read each. */
+/* Tables of one extent that are kept, of 64-bit entries. Readers ask the map of
+ * the chain, which needs a table only while it finds out the segment that the
+ * table is of: 8 are one segment of a hosted format, and little even for the
+ * 1,024 extents of a split disk or the links of a deep chain. */
+#define VMDK_TABLES_KEPT 8u
+/* Where each read looks at the tables: 32 GiB at full speed, more with a read
+ * each. */
 #define VMDK_TABLE_CACHE_BYTES (4u << 20)
 /* 64 TiB at 32 MiB a table are 2^21; their directory takes 16 MiB. */
 #define VMDK_MAX_TABLES (1u << 22)
@@ -52,8 +57,8 @@ struct VmdkGrains {
 guint64 vmdk_grains_count_tables (guint64 sectors, guint64 grain_sectors,
                                   guint64 per_table);
 
-/* With base.grain, base.n_tables, per_table and load_table set, makes the
- * rest; directory is zeroed. */
+/* With base.ops, base.grain, base.n_tables, per_table and load_table set, makes
+ * the rest; directory is zeroed. */
 void vmdk_grains_init (VmdkGrains *self);
 void vmdk_grains_clear (VmdkGrains *self);
 
