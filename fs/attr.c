@@ -6,8 +6,8 @@
 
 #define BLOCK_SIZE 4096
 
-static struct timespec
-time_of (gint64 microseconds)
+struct timespec
+fs_attr_time (gint64 microseconds)
 {
   return (struct timespec){ microseconds / G_USEC_PER_SEC,
                             microseconds % G_USEC_PER_SEC * 1000 };
@@ -28,30 +28,36 @@ node_time (FsMount *mount, const FsNode *node)
     return (struct timespec){ node->changed, node->version % 1000000000 };
   case FS_KIND_SNAPSHOT:
   case FS_KIND_CONFIG:
-    return time_of (snapshot_created (node));
+  case FS_KIND_CHANGES:
+  case FS_KIND_LATEST:
+  case FS_KIND_LATEST_CONFIG:
+  case FS_KIND_LATEST_CHANGES:
+    return fs_attr_time (snapshot_created (node));
   case FS_KIND_MARK_MEMORY:
     return (struct timespec){ node->marks.memory, 0 };
   case FS_KIND_MARK_QUIESCE:
     return (struct timespec){ node->marks.quiesce, 0 };
   default:
     if (node->vm != NULL)
-      return time_of (node->vm->changed);
+      return fs_attr_time (node->vm->changed);
     if (fs_kind (node->id.kind)->is_volatile)
-      return time_of (g_get_real_time ());
+      return fs_attr_time (g_get_real_time ());
     return (struct timespec){ mount->started, 0 };
   }
 }
 
 static nlink_t
-directory_links (const FsNode *node)
+directory_links (FsMount *mount, const FsNode *node)
 {
   const FsKind *kind = fs_kind (node->id.kind);
   nlink_t links = node->id.kind == FS_KIND_FOLDER ? 2 + node->children : 2;
   gsize i;
 
   for (i = 0; i < kind->n_entries; i++) {
-    if (!kind->entries[i].hidden
-        && S_ISDIR (fs_kind (kind->entries[i].kind)->mode))
+    const FsEntry *entry = &kind->entries[i];
+
+    if (!entry->hidden && S_ISDIR (fs_kind (entry->kind)->mode)
+        && (entry->is_present == NULL || entry->is_present (mount, node)))
       links++;
   }
   if (node->id.kind == FS_KIND_SNAPSHOTS)
@@ -59,70 +65,34 @@ directory_links (const FsNode *node)
   return links;
 }
 
-static guint64
-inode_number (FsMount *mount, const FsNode *node, const char *file)
+static int
+get_inode_number (FsMount *mount, const FsNode *node, ino_t *ret_number)
 {
-  gint64 snapshot = node->snapshot != NULL ? node->snapshot->id : 0;
+  const FsKind *kind = fs_kind (node->id.kind);
+  g_autofree char *label
+    = kind->label != NULL ? kind->label (mount, node) : NULL;
+  gint64 snapshot = 0;
 
-  return fs_identity (node->identity, node->id.kind, snapshot,
-                      file != NULL ? fs_identity_text (file) : 0);
+  if (kind->label != NULL && label == NULL)
+    return ESTALE;
+  if (node->snapshot != NULL && !fs_kind_is_latest (node->id.kind))
+    snapshot = node->snapshot->id;
+  *ret_number = fs_identity (node->identity, node->id.kind, snapshot,
+                             label != NULL ? fs_identity_text (label) : 0);
+  return 0;
 }
 
 int
 fs_attr_fill_brief (FsMount *mount, const FsNode *node, struct stat *ret_attr)
 {
-  g_autofree char *file = NULL;
+  ino_t ino;
+  int number = get_inode_number (mount, node, &ino);
 
-  if (node->id.kind == FS_KIND_FILE) {
-    file = fs_tree_file_name (mount->tree, node->id.slot, node->id.index);
-    if (file == NULL)
-      return ESTALE;
-  }
-  if (node->id.kind == FS_KIND_IMAGE) {
-    g_autoptr (FsImageList) list = fs_images_get (mount->images, node);
-    const FsImage *image = fs_image_list_at (list, node->id.index);
-
-    if (image == NULL)
-      return ESTALE;
-    file = g_strdup (image->name);
-  }
+  if (number != 0)
+    return number;
   memset (ret_attr, 0, sizeof *ret_attr);
-  ret_attr->st_ino = inode_number (mount, node, file);
+  ret_attr->st_ino = ino;
   ret_attr->st_mode = fs_kind (node->id.kind)->mode;
-  return 0;
-}
-
-static int
-fill_file (FsMount *mount, const FsNode *node, struct stat *attr)
-{
-  g_autoptr (FsListing) listing = fs_files_get (mount->files, node);
-  const FsFile *file;
-
-  if (listing->error != 0)
-    return listing->error;
-  file = fs_listing_find_slot (listing, node->id.index);
-  if (file == NULL)
-    return ESTALE;
-  attr->st_ino = inode_number (mount, node, file->name);
-  attr->st_nlink = 1 + file->owners;
-  attr->st_size = file->bytes;
-  attr->st_blocks = (file->allocated + 511) / 512;
-  attr->st_mtim = time_of (file->modified);
-  return 0;
-}
-
-static int
-fill_image (FsMount *mount, const FsNode *node, struct stat *attr)
-{
-  g_autoptr (FsImageList) list = fs_images_get (mount->images, node);
-  const FsImage *image = fs_image_list_at (list, node->id.index);
-
-  if (image == NULL)
-    return list->error != 0 ? list->error : ESTALE;
-  attr->st_ino = inode_number (mount, node, image->name);
-  attr->st_size = image->bytes;
-  attr->st_blocks = (image->allocated + 511) / 512;
-  attr->st_mtim = time_of (image->changed);
   return 0;
 }
 
@@ -143,20 +113,19 @@ fs_attr_fill (FsMount *mount, const FsNode *node, struct stat *ret_attr)
   const FsKind *kind = fs_kind (node->id.kind);
   mode_t kept = ~mount->options->umask;
   struct stat attr = { 0 };
-  int number = 0;
+  int number = get_inode_number (mount, node, &attr.st_ino);
 
-  attr.st_ino = inode_number (mount, node, NULL);
+  if (number != 0)
+    return number;
   attr.st_mode
     = S_ISLNK (kind->mode) ? kind->mode : kind->mode & (S_IFMT | kept);
-  attr.st_nlink = S_ISDIR (kind->mode) ? directory_links (node) : 1;
+  attr.st_nlink = S_ISDIR (kind->mode) ? directory_links (mount, node) : 1;
   attr.st_uid = mount->options->uid;
   attr.st_gid = mount->options->gid;
   attr.st_blksize = BLOCK_SIZE;
   attr.st_mtim = node_time (mount, node);
-  if (node->id.kind == FS_KIND_FILE)
-    number = fill_file (mount, node, &attr);
-  else if (node->id.kind == FS_KIND_IMAGE)
-    number = fill_image (mount, node, &attr);
+  if (kind->measure != NULL)
+    number = kind->measure (mount, node, &attr);
   else if (kind->print != NULL)
     number = fill_printed (mount, node, &attr);
   attr.st_ctim = attr.st_mtim;
@@ -209,12 +178,19 @@ fs_parent_of (const FsNode *dir)
   switch (id.kind) {
   case FS_KIND_SNAPSHOTS:
   case FS_KIND_VM_FILES:
+  case FS_KIND_LATEST:
     return (FsNodeId){ id.slot, 0, FS_KIND_VM, 0 };
   case FS_KIND_SNAPSHOT:
     return (FsNodeId){ id.slot, 0, FS_KIND_SNAPSHOTS, id.index };
   case FS_KIND_SNAPSHOT_FILES:
   case FS_KIND_DISKS:
+  case FS_KIND_SINCE:
     return (FsNodeId){ id.slot, id.snapshot, FS_KIND_SNAPSHOT, id.index };
+  case FS_KIND_OLDER:
+    return (FsNodeId){ id.slot, dir->snapshot_slot, FS_KIND_SINCE, id.index };
+  case FS_KIND_LATEST_DISKS:
+  case FS_KIND_LATEST_FILES:
+    return (FsNodeId){ id.slot, 0, FS_KIND_LATEST, 0 };
   default:
     return (FsNodeId){ dir->folder, 0, FS_KIND_FOLDER, 1 };
   }

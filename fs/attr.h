@@ -19,6 +19,9 @@ G_BEGIN_DECLS
 /* errno; ESTALE if the node is gone. Sizes are exact. */
 int fs_attr_fill (FsMount *mount, const FsNode *node, struct stat *ret_attr);
 
+/* From microseconds since 1970. */
+struct timespec fs_attr_time (gint64 microseconds);
+
 /* Seconds that attributes of @node may be relied on. */
 double fs_attr_timeout (const FsNode *node);
 

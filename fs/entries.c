@@ -17,6 +17,7 @@ static const FsEntry vm_entries[] = {
   { "current", FS_KIND_CURRENT, FALSE, NULL },
   { "files", FS_KIND_VM_FILES, FALSE, NULL },
   { "snapshots", FS_KIND_SNAPSHOTS, FALSE, NULL },
+  { "latest", FS_KIND_LATEST, FALSE, fs_latest_is_present },
 };
 
 /* VM/snapshots/: and the snapshots */
@@ -34,6 +35,17 @@ static const FsEntry snapshot_entries[] = {
   { "config.vmx", FS_KIND_CONFIG, FALSE, fs_config_is_present },
   { "disks", FS_KIND_DISKS, FALSE, fs_disks_are_present },
   { "files", FS_KIND_SNAPSHOT_FILES, FALSE, NULL },
+  { ".since", FS_KIND_SINCE, TRUE, fs_disks_are_present },
+};
+
+/* VM/latest/: the newest snapshot's, to be read only */
+static const FsEntry latest_entries[] = {
+  { "info.json", FS_KIND_LATEST_INFO, FALSE, NULL },
+  { "description", FS_KIND_LATEST_DESCRIPTION, FALSE, NULL },
+  { "parent", FS_KIND_LATEST_PARENT, FALSE, fs_parent_is_present },
+  { "config.vmx", FS_KIND_LATEST_CONFIG, FALSE, fs_config_is_present },
+  { "disks", FS_KIND_LATEST_DISKS, FALSE, fs_disks_are_present },
+  { "files", FS_KIND_LATEST_FILES, FALSE, NULL },
 };
 
 /* MOUNTPOINT/.vixfs/ */
@@ -79,6 +91,7 @@ static const FsKind kinds[FS_N_KINDS] = {
   },
   [FS_KIND_FILE] = {
     .name = "file", .mode = READ_ONLY, .open = fs_file_open,
+    .label = fs_file_label, .measure = fs_file_measure,
   },
   [FS_KIND_SNAPSHOTS] = {
     .name = "snapshots", .mode = DIRECTORY, .aliased = TRUE,
@@ -125,6 +138,55 @@ static const FsKind kinds[FS_N_KINDS] = {
   },
   [FS_KIND_IMAGE] = {
     .name = "image", .mode = READ_ONLY, .open = fs_image_open,
+    .label = fs_image_label, .measure = fs_image_measure,
+  },
+  [FS_KIND_CHANGES] = {
+    .name = "changes", .mode = READ_ONLY, .is_costly = TRUE, .open = fs_changes_open,
+    .label = fs_image_label, .measure = fs_changes_measure,
+  },
+  [FS_KIND_SINCE] = {
+    .name = ".since", .mode = DIRECTORY, .aliased = TRUE, .find = fs_since_find,
+    .list = fs_since_list, .refusal = EROFS,
+  },
+  [FS_KIND_OLDER] = {
+    .name = "older", .mode = DIRECTORY, .aliased = TRUE, .find = fs_older_find,
+    .list = fs_older_list, .refusal = EROFS, .label = fs_older_label,
+  },
+  [FS_KIND_DIFFERENCE] = {
+    .name = "difference", .mode = READ_ONLY, .is_costly = TRUE, .open = fs_image_open,
+    .label = fs_difference_label, .measure = fs_difference_measure,
+  },
+  [FS_KIND_LATEST] = {
+    .name = "latest", .mode = DIRECTORY, ENTRIES (latest_entries),
+    .refusal = EROFS, .has_facts = TRUE,
+  },
+  [FS_KIND_LATEST_INFO] = {
+    .name = "info.json", .mode = READ_ONLY, .print = fs_info_print,
+  },
+  [FS_KIND_LATEST_DESCRIPTION] = {
+    .name = "description", .mode = READ_ONLY, .print = fs_description_print,
+  },
+  [FS_KIND_LATEST_PARENT] = {
+    .name = "parent", .mode = S_IFLNK | 0777, .print = fs_parent_print,
+  },
+  [FS_KIND_LATEST_CONFIG] = {
+    .name = "config.vmx", .mode = READ_ONLY, .print = fs_config_print,
+  },
+  [FS_KIND_LATEST_DISKS] = {
+    .name = "disks", .mode = DIRECTORY, .names_move = TRUE, .find = fs_disks_find, .list = fs_disks_list,
+    .refusal = EROFS,
+  },
+  [FS_KIND_LATEST_FILES] = {
+    .name = "files", .mode = DIRECTORY, .find = fs_files_find, .list = fs_files_list,
+    .refusal = EROFS,
+  },
+  [FS_KIND_LATEST_IMAGE] = {
+    .name = "image", .mode = READ_ONLY, .open = fs_image_open,
+    .label = fs_image_label, .measure = fs_image_measure,
+  },
+  [FS_KIND_LATEST_CHANGES] = {
+    .name = "changes", .mode = READ_ONLY, .is_costly = TRUE, .open = fs_changes_open,
+    .label = fs_image_label, .measure = fs_changes_measure,
   },
   [FS_KIND_CONTROL] = {
     .name = ".vixfs", .mode = DIRECTORY, ENTRIES (control_entries), .refusal = EPERM,

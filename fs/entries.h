@@ -46,6 +46,9 @@ typedef struct {
   /* What else there is. @after: lowest slot to list; %FALSE: @list is full. */
   int (*find) (FsMount *mount, const FsNode *dir, const char *name,
                FsNodeId *ret_id);
+  /* A name may come to mean another node, while the old one stays: the kernel
+   * is to ask each time. */
+  gboolean names_move;
   gboolean (*list) (FsMount *mount, const FsNode *dir, guint32 after,
                     FsList *list);
   void (*make_dir) (FsMount *mount, const FsNode *dir, const char *name,
@@ -69,6 +72,13 @@ typedef struct {
   int (*open) (FsMount *mount, const FsNode *node, FsOpen *open);
 
   /* ---- attributes ---- */
+  /* (transfer full): what it is called among the VM's, or the snapshot's, of
+   * its kind: goes into the inode number. %NULL result: it is gone. */
+  char *(*label) (FsMount *mount, const FsNode *node);
+  /* Size, blocks and time, where they are not those of a printed text. */
+  int (*measure) (FsMount *mount, const FsNode *node, struct stat *attr);
+  /* To measure it takes long: who only lists is not told. */
+  gboolean is_costly;
   /* user.vix.description: @text NULL removes it; @flags: XATTR_*. */
   void (*describe) (FsMount *mount, const FsNode *node, const char *text,
                     int flags, FsRequest *rq);
@@ -86,6 +96,7 @@ gboolean fs_folder_list (FsMount *mount, const FsNode *dir, guint32 after,
                          FsList *list);
 
 /* node-vm.c */
+gboolean fs_latest_is_present (FsMount *mount, const FsNode *dir);
 int fs_info_print (FsMount *mount, const FsNode *node, GString *out);
 int fs_current_print (FsMount *mount, const FsNode *node, GString *out);
 int fs_power_print (FsMount *mount, const FsNode *node, GString *out);
@@ -100,13 +111,33 @@ int fs_disks_find (FsMount *mount, const FsNode *dir, const char *name,
                    FsNodeId *ret_id);
 gboolean fs_disks_list (FsMount *mount, const FsNode *dir, guint32 after,
                         FsList *list);
+char *fs_image_label (FsMount *mount, const FsNode *node);
+int fs_image_measure (FsMount *mount, const FsNode *node, struct stat *attr);
 int fs_image_open (FsMount *mount, const FsNode *node, FsOpen *open);
+int fs_changes_measure (FsMount *mount, const FsNode *node, struct stat *attr);
+int fs_changes_open (FsMount *mount, const FsNode *node, FsOpen *open);
+
+/* node-since.c */
+int fs_since_find (FsMount *mount, const FsNode *dir, const char *name,
+                   FsNodeId *ret_id);
+gboolean fs_since_list (FsMount *mount, const FsNode *dir, guint32 after,
+                        FsList *list);
+char *fs_older_label (FsMount *mount, const FsNode *node);
+int fs_older_find (FsMount *mount, const FsNode *dir, const char *name,
+                   FsNodeId *ret_id);
+gboolean fs_older_list (FsMount *mount, const FsNode *dir, guint32 after,
+                        FsList *list);
+char *fs_difference_label (FsMount *mount, const FsNode *node);
+int fs_difference_measure (FsMount *mount, const FsNode *node,
+                           struct stat *attr);
 
 /* node-file.c */
 int fs_files_find (FsMount *mount, const FsNode *dir, const char *name,
                    FsNodeId *ret_id);
 gboolean fs_files_list (FsMount *mount, const FsNode *dir, guint32 after,
                         FsList *list);
+char *fs_file_label (FsMount *mount, const FsNode *node);
+int fs_file_measure (FsMount *mount, const FsNode *node, struct stat *attr);
 int fs_file_open (FsMount *mount, const FsNode *node, FsOpen *open);
 
 /* node-snapshots.c */

@@ -5,36 +5,14 @@
 #include <string.h>
 
 #include "errno-map.h"
+#include "kept.h"
 #include "mount.h"
 #include "name.h"
 
 struct FsFiles {
-  GMutex lock; /* level 2: all below but what is const */
-  GQueue kept; /* (FsListing), the one used last first */
-
   FsMount *mount; /* const */
+  FsKept *kept;   /* (FsListing) */
 };
-
-FsFiles *
-fs_files_new (FsMount *mount)
-{
-  FsFiles *self = g_new0 (FsFiles, 1);
-
-  g_mutex_init (&self->lock);
-  g_queue_init (&self->kept);
-  self->mount = mount;
-  return self;
-}
-
-void
-fs_files_free (FsFiles *self)
-{
-  if (self == NULL)
-    return;
-  g_queue_clear_full (&self->kept, (GDestroyNotify)fs_listing_unref);
-  g_mutex_clear (&self->lock);
-  g_free (self);
-}
 
 /* ---- listings ---- */
 
@@ -60,9 +38,11 @@ listing_new (const FsNode *node)
   return self;
 }
 
-static FsListing *
-listing_ref (FsListing *self)
+static gpointer
+listing_ref (gpointer data)
 {
+  FsListing *self = data;
+
   g_atomic_ref_count_inc (&self->references);
   return self;
 }
@@ -75,6 +55,12 @@ fs_listing_unref (FsListing *self)
   g_array_unref (self->files);
   g_array_unref (self->owned);
   g_free (self);
+}
+
+static void
+listing_drop (gpointer data)
+{
+  fs_listing_unref (data);
 }
 
 static guint
@@ -287,53 +273,36 @@ make_listing (FsFiles *self, const FsNode *node)
 
 /* ---- keeping them ---- */
 
-static FsListing *
-find_kept_locked (FsFiles *self, const FsNode *node)
+FsFiles *
+fs_files_new (FsMount *mount)
 {
-  GList *link;
+  FsFiles *self = g_new0 (FsFiles, 1);
 
-  for (link = self->kept.head; link != NULL; link = link->next) {
-    FsListing *listing = link->data;
-
-    if (listing->vm_slot != node->id.slot)
-      continue;
-    g_queue_unlink (&self->kept, link);
-    if (listing->version == node->version) {
-      g_queue_push_head_link (&self->kept, link);
-      return listing_ref (listing);
-    }
-    g_list_free_1 (link);
-    fs_listing_unref (listing);
-    return NULL;
-  }
-  return NULL;
+  self->mount = mount;
+  self->kept = fs_kept_new (FS_FILES_KEPT, listing_ref, listing_drop);
+  return self;
 }
 
-static void
-keep (FsFiles *self, FsListing *listing)
+void
+fs_files_free (FsFiles *self)
 {
-  FsListing *last = NULL;
-
-  g_mutex_lock (&self->lock);
-  g_queue_push_head (&self->kept, listing_ref (listing));
-  if (self->kept.length > FS_FILES_KEPT)
-    last = g_queue_pop_tail (&self->kept);
-  g_mutex_unlock (&self->lock);
-  fs_listing_unref (last);
+  if (self == NULL)
+    return;
+  fs_kept_free (self->kept);
+  g_free (self);
 }
 
 FsListing *
 fs_files_get (FsFiles *self, const FsNode *node)
 {
-  FsListing *listing;
+  g_autofree char *key = g_strdup_printf ("%u", node->id.slot);
+  FsListing *listing = fs_kept_get (self->kept, key);
 
-  g_mutex_lock (&self->lock);
-  listing = find_kept_locked (self, node);
-  g_mutex_unlock (&self->lock);
-  if (listing != NULL)
+  if (listing != NULL && listing->version == node->version)
     return listing;
+  fs_listing_unref (listing);
   listing = make_listing (self, node);
   if (listing->error == 0)
-    keep (self, listing);
+    fs_kept_put (self->kept, key, listing, 1);
   return listing;
 }

@@ -5,8 +5,7 @@
  *
  * A listing is made by asking the library, which may read a local disk; of a
  * host on the network it knows it by heart. A walk over thousands of VMs keeps
- * only the last %FS_FILES_KEPT. Any thread. Lock level 2; nothing is called
- * while it is held.
+ * only the last %FS_FILES_KEPT. Any thread.
  */
 #pragma once
 

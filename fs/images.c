@@ -5,40 +5,18 @@
 #include <string.h>
 
 #include "errno-map.h"
+#include "kept.h"
 #include "mount.h"
 #include "name.h"
 
 struct FsImages {
   GMutex lock;      /* level 2: all below but what is const */
-  GQueue kept;      /* (FsImageList), the one used last first */
   GHashTable *pins; /* key (guint64) -> how often */
+  guint seals;      /* how often something was sealed or unsealed */
 
   FsMount *mount; /* const */
+  FsKept *kept;   /* (FsImageList) */
 };
-
-FsImages *
-fs_images_new (FsMount *mount)
-{
-  FsImages *self = g_new0 (FsImages, 1);
-
-  g_mutex_init (&self->lock);
-  g_queue_init (&self->kept);
-  self->pins
-    = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
-  self->mount = mount;
-  return self;
-}
-
-void
-fs_images_free (FsImages *self)
-{
-  if (self == NULL)
-    return;
-  g_queue_clear_full (&self->kept, (GDestroyNotify)fs_image_list_unref);
-  g_hash_table_unref (self->pins);
-  g_mutex_clear (&self->lock);
-  g_free (self);
-}
 
 /* ---- lists ---- */
 
@@ -52,12 +30,11 @@ image_clear (gpointer data)
 }
 
 static FsImageList *
-list_new (guint64 key)
+list_new (void)
 {
   FsImageList *self = g_new0 (FsImageList, 1);
 
   g_atomic_ref_count_init (&self->references);
-  self->key = key;
   self->images = g_array_new (FALSE, FALSE, sizeof (FsImage));
   g_array_set_clear_func (self->images, image_clear);
   return self;
@@ -72,12 +49,39 @@ fs_image_list_unref (FsImageList *self)
   g_free (self);
 }
 
+static gpointer
+list_ref (gpointer data)
+{
+  FsImageList *self = data;
+
+  g_atomic_ref_count_inc (&self->references);
+  return self;
+}
+
+static void
+list_drop (gpointer data)
+{
+  fs_image_list_unref (data);
+}
+
 const FsImage *
 fs_image_list_at (const FsImageList *self, guint32 slot)
 {
   return slot >= 1 && slot <= self->images->len
            ? &g_array_index (self->images, FsImage, slot - 1)
            : NULL;
+}
+
+guint32
+fs_image_list_find (const FsImageList *self, const char *node)
+{
+  guint32 slot = self->images->len;
+
+  while (slot > 0
+         && strcmp (g_array_index (self->images, FsImage, slot - 1).node, node)
+              != 0)
+    slot--;
+  return slot;
 }
 
 /* ---- making one ---- */
@@ -101,7 +105,7 @@ time_of_snapshot (const FsNode *node, gint64 id)
 {
   const VixExtSnapshot *snapshot = fs_record_snapshot (node->vm, id);
 
-  if (snapshot == NULL || snapshot->created <= 0)
+  if (snapshot->created <= 0)
     snapshot = node->snapshot;
   return snapshot->created > 0 ? snapshot->created : node->vm->changed;
 }
@@ -113,7 +117,9 @@ add_image (FsImageList *self, const FsNode *node, const VixExtImage *from)
     .name = image_name (from->node),
     .bytes = from->bytes,
     .allocated = from->allocated,
-    .changed = time_of_snapshot (node, from->changedBy),
+    .changed_by = fs_record_snapshot (node->vm, from->changedBy) != NULL
+                    ? from->changedBy
+                    : node->snapshot->id,
   };
 
   if (image.name == NULL || *from->problem != '\0') {
@@ -125,14 +131,15 @@ add_image (FsImageList *self, const FsNode *node, const VixExtImage *from)
     g_free (image.name);
     return;
   }
+  image.changed = time_of_snapshot (node, image.changed_by);
   image.node = g_strdup (from->node);
   g_array_append_val (self->images, image);
 }
 
 static FsImageList *
-make_list (FsImages *self, const FsNode *node, guint64 key)
+make_list (FsImages *self, const FsNode *node)
 {
-  FsImageList *list = list_new (key);
+  FsImageList *list = list_new ();
   VixExtImage *images = NULL;
   char *message = NULL;
   gsize count = 0;
@@ -154,52 +161,59 @@ make_list (FsImages *self, const FsNode *node, guint64 key)
 
 /* ---- keeping them ---- */
 
-static FsImageList *
-find_kept_locked (FsImages *self, guint64 key)
+FsImages *
+fs_images_new (FsMount *mount)
 {
-  GList *link;
+  FsImages *self = g_new0 (FsImages, 1);
 
-  for (link = self->kept.head; link != NULL; link = link->next) {
-    FsImageList *list = link->data;
-
-    if (list->key != key)
-      continue;
-    g_queue_unlink (&self->kept, link);
-    g_queue_push_head_link (&self->kept, link);
-    g_atomic_ref_count_inc (&list->references);
-    return list;
-  }
-  return NULL;
+  g_mutex_init (&self->lock);
+  self->pins
+    = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+  self->mount = mount;
+  self->kept = fs_kept_new (FS_IMAGES_KEPT, list_ref, list_drop);
+  return self;
 }
 
-static void
-keep (FsImages *self, FsImageList *list)
+void
+fs_images_free (FsImages *self)
 {
-  FsImageList *last = NULL;
+  if (self == NULL)
+    return;
+  fs_kept_free (self->kept);
+  g_hash_table_unref (self->pins);
+  g_mutex_clear (&self->lock);
+  g_free (self);
+}
 
-  g_atomic_ref_count_inc (&list->references);
-  g_mutex_lock (&self->lock);
-  g_queue_push_head (&self->kept, list);
-  if (self->kept.length > FS_IMAGES_KEPT)
-    last = g_queue_pop_tail (&self->kept);
-  g_mutex_unlock (&self->lock);
-  fs_image_list_unref (last);
+/* With an ancestor the time of what it changed goes, and the snapshot that
+ * stands for the content. */
+static gboolean
+still_holds (const FsImageList *self, const FsNode *node)
+{
+  guint i;
+
+  for (i = 0; i < self->images->len; i++) {
+    if (fs_record_snapshot (node->vm,
+                            g_array_index (self->images, FsImage, i).changed_by)
+        == NULL)
+      return FALSE;
+  }
+  return TRUE;
 }
 
 FsImageList *
 fs_images_get (FsImages *self, const FsNode *node)
 {
-  guint64 key = (guint64)node->id.slot << 32 | node->id.snapshot;
-  FsImageList *list;
+  g_autofree char *key = g_strdup_printf ("%u %" G_GINT64_FORMAT, node->id.slot,
+                                          (gint64)node->snapshot->id);
+  FsImageList *list = fs_kept_get (self->kept, key);
 
-  g_mutex_lock (&self->lock);
-  list = find_kept_locked (self, key);
-  g_mutex_unlock (&self->lock);
-  if (list != NULL)
+  if (list != NULL && still_holds (list, node))
     return list;
-  list = make_list (self, node, key);
+  fs_image_list_unref (list);
+  list = make_list (self, node);
   if (list->error == 0)
-    keep (self, list);
+    fs_kept_put (self->kept, key, list, 1);
   return list;
 }
 
@@ -209,9 +223,9 @@ fs_images_get (FsImages *self, const FsNode *node)
 #define SEALED G_MAXUINT
 
 guint64
-fs_images_pin_key (const FsNode *node)
+fs_images_pin_key (const FsNode *node, gint64 id)
 {
-  return (guint64)node->id.slot << 40 ^ (guint64)node->snapshot->id;
+  return (guint64)node->id.slot << 40 ^ (guint64)id;
 }
 
 static guint
@@ -258,8 +272,10 @@ fs_images_seal (FsImages *self, guint64 key)
 
   g_mutex_lock (&self->lock);
   count = get_count_locked (self, key);
-  if (count == 0)
+  if (count == 0) {
     set_count_locked (self, key, SEALED);
+    self->seals++;
+  }
   g_mutex_unlock (&self->lock);
   return count == 0;
 }
@@ -269,5 +285,28 @@ fs_images_unseal (FsImages *self, guint64 key)
 {
   g_mutex_lock (&self->lock);
   set_count_locked (self, key, 0);
+  self->seals++;
   g_mutex_unlock (&self->lock);
+}
+
+gboolean
+fs_images_is_sealed (FsImages *self, guint64 key)
+{
+  gboolean sealed;
+
+  g_mutex_lock (&self->lock);
+  sealed = get_count_locked (self, key) == SEALED;
+  g_mutex_unlock (&self->lock);
+  return sealed;
+}
+
+guint
+fs_images_count_seals (FsImages *self)
+{
+  guint count;
+
+  g_mutex_lock (&self->lock);
+  count = self->seals;
+  g_mutex_unlock (&self->lock);
+  return count;
 }

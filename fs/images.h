@@ -22,15 +22,15 @@ typedef struct {
   char *name; /* "scsi0-0.img" */
   char *node; /* "scsi0:0" */
   gint64 bytes;
-  gint64 allocated; /* bytes */
-  gint64 changed;   /* microseconds since 1970: of the newest snapshot with
-                     * other content than its parent */
+  gint64 allocated;  /* bytes */
+  gint64 changed_by; /* id of the newest snapshot with other content than its
+                      * parent */
+  gint64 changed;    /* microseconds since 1970: when that was made */
 } FsImage;
 
 /* Counted and immutable. */
 typedef struct {
   gatomicrefcount references;
-  guint64 key;    /* of the snapshot */
   int error;      /* errno if there is no listing */
   GArray *images; /* (FsImage); the slot of a node is the index + 1 */
 } FsImageList;
@@ -49,10 +49,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (FsImageList, fs_image_list_unref)
 
 /* (nullable): borrowed */
 const FsImage *fs_image_list_at (const FsImageList *self, guint32 slot);
+/* The slot of the image of disk @node ("scsi0:0"); 0 if there is none. */
+guint32 fs_image_list_find (const FsImageList *self, const char *node);
 
-/* What stands for the snapshot of @node below: the same however it is
+/* What stands for snapshot @id of @node's VM below: the same however it is
  * called. */
-guint64 fs_images_pin_key (const FsNode *node);
+guint64 fs_images_pin_key (const FsNode *node, gint64 id);
 
 /* An image is open, or the snapshot is being removed: one keeps the other
  * out, with %FALSE. */
@@ -60,5 +62,8 @@ gboolean fs_images_pin (FsImages *self, guint64 key);
 void fs_images_unpin (FsImages *self, guint64 key);
 gboolean fs_images_seal (FsImages *self, guint64 key);
 void fs_images_unseal (FsImages *self, guint64 key);
+gboolean fs_images_is_sealed (FsImages *self, guint64 key);
+/* How often something was sealed or unsealed. */
+guint fs_images_count_seals (FsImages *self);
 
 G_END_DECLS

@@ -50,8 +50,12 @@ add_child (FsMount *mount, FsList *list, const char *name, FsNodeId id,
   struct fuse_entry_param entry = { .ino = 0 };
   g_auto (FsNode) node = { 0 };
 
-  if (list->plus && fs_attr_fill_entry (mount, id, &entry) == 0)
+  if (list->plus && !fs_kind (id.kind)->is_costly
+      && fs_attr_fill_entry (mount, id, &entry) == 0) {
+    if (list->names_move)
+      entry.entry_timeout = 0;
     return add (list, name, &entry, offset);
+  }
   if (!fs_tree_resolve (mount->tree, fs_node_pack (id), &node)
       || fs_attr_fill_brief (mount, &node, &entry.attr) != 0)
     return TRUE;
@@ -114,6 +118,7 @@ fs_list_fill (FsMount *mount, const FsNode *dir, guint64 offset, FsList *list)
   const FsKind *kind = fs_kind (dir->id.kind);
   guint64 after = offset > FIRST_SLOT ? offset - FIRST_SLOT + 1 : 1;
 
+  list->names_move = kind->names_move;
   if (offset < 1 && !add_dots (mount, list, ".", dir->id, 1))
     return 0;
   if (offset < 2 && !add_dots (mount, list, "..", fs_parent_of (dir), 2))

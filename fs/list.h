@@ -18,6 +18,7 @@ struct FsList {
   char *buffer;
   gsize size;
   gsize used;
+  gboolean names_move; /* of the directory, see entries.h */
 };
 
 /* Fills @list with what @dir holds beyond @offset; errno. */

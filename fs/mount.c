@@ -13,6 +13,7 @@ fs_mount_new (const FsOptions *options, const char *label)
   self->tree = fs_tree_new ();
   self->files = fs_files_new (self);
   self->images = fs_images_new (self);
+  self->diffs = fs_diffs_new (self);
   self->changes = fs_changes_new (self);
   self->notify = fs_notify_new (&self->stats);
   self->events = fs_events_new (fs_mount_interrupted, self);
@@ -59,6 +60,7 @@ fs_mount_close (FsMount *self)
   fs_notify_free (self->notify);
   fs_changes_free (self->changes);
   fs_files_free (self->files);
+  fs_diffs_free (self->diffs);
   fs_images_free (self->images);
   fs_tree_free (self->tree);
   g_free (self->label);

@@ -10,6 +10,7 @@
 #include <glib.h>
 
 #include "change.h"
+#include "diffs.h"
 #include "events.h"
 #include "files.h"
 #include "host.h"
@@ -29,6 +30,7 @@ struct FsMount {
   FsTree *tree;
   FsFiles *files;
   FsImages *images;
+  FsDiffs *diffs;
   FsChanges *changes;
   FsNotify *notify;
   FsEvents *events;

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* snapshots/NAME/disks/: the disks as the guest had them, flat. */
+/*
+ * disks/ of a snapshot and of latest/: the disks as the guest had them, flat,
+ * and what changed since the parent.
+ */
 #include <errno.h>
 #include <string.h>
 
+#include "attr.h"
 #include "entries.h"
 #include "errno-map.h"
 #include "list.h"
 #include "name.h"
-
-static FsNodeId
-image_id (const FsNode *dir, guint32 slot)
-{
-  return (FsNodeId){ dir->id.slot, dir->id.snapshot, FS_KIND_IMAGE, slot };
-}
 
 /* Their sizes are told with every stat, and those never wait for a host. */
 gboolean
@@ -22,55 +20,149 @@ fs_disks_are_present (FsMount *mount, const FsNode *dir)
          && dir->snapshot->numDisks > 0;
 }
 
+/* ---- which node is which ---- */
+
+/* The image in latest/: of the snapshot that changed it last, so that it stays
+ * the same node, with its pages, for as long as nothing changes it. */
+static FsNodeId
+latest_image_id (FsMount *mount, const FsNode *dir, const FsImage *image,
+                 guint32 slot)
+{
+  FsNodeId id
+    = { dir->id.slot, dir->snapshot_slot, FS_KIND_LATEST_IMAGE, slot };
+  FsNodeId changed = { dir->id.slot, 0, FS_KIND_DISKS, 0 };
+  g_autoptr (FsImageList) list = NULL;
+  g_auto (FsNode) node = { 0 };
+  guint32 found;
+
+  if (image->changed_by == dir->snapshot->id)
+    return id;
+  changed.snapshot
+    = fs_tree_snapshot_slot (mount->tree, dir->id.slot, image->changed_by);
+  if (changed.snapshot == 0
+      || !fs_tree_resolve (mount->tree, fs_node_pack (changed), &node))
+    return id;
+  list = fs_images_get (mount->images, &node);
+  found = fs_image_list_find (list, image->node);
+  if (found == 0)
+    return id;
+  id.snapshot = changed.snapshot;
+  id.index = found;
+  return id;
+}
+
+static FsNodeId
+image_id (FsMount *mount, const FsNode *dir, const FsImage *image, guint32 slot)
+{
+  if (dir->id.kind == FS_KIND_LATEST_DISKS)
+    return latest_image_id (mount, dir, image, slot);
+  return (FsNodeId){ dir->id.slot, dir->id.snapshot, FS_KIND_IMAGE, slot };
+}
+
+static FsNodeId
+changes_id (const FsNode *dir, guint32 slot)
+{
+  return (FsNodeId){ dir->id.slot, dir->snapshot_slot,
+                     dir->id.kind == FS_KIND_LATEST_DISKS
+                       ? FS_KIND_LATEST_CHANGES
+                       : FS_KIND_CHANGES,
+                     slot };
+}
+
+/* ---- what disks/ holds ---- */
+
+/* (transfer full): "scsi0-0.changes" */
+static char *
+changes_name (const FsImage *image)
+{
+  return g_strdup_printf (
+    "%.*s.changes", (int)(strlen (image->name) - strlen (".img")), image->name);
+}
+
 int
 fs_disks_find (FsMount *mount, const FsNode *dir, const char *name,
                FsNodeId *ret_id)
 {
   g_autoptr (FsImageList) list = fs_images_get (mount->images, dir);
-  guint i;
+  guint32 slot;
 
-  for (i = 0; i < list->images->len; i++) {
-    if (strcmp (g_array_index (list->images, FsImage, i).name, name) == 0) {
-      *ret_id = image_id (dir, i + 1);
-      return 0;
-    }
+  for (slot = 1; slot <= list->images->len; slot++) {
+    const FsImage *image = fs_image_list_at (list, slot);
+    g_autofree char *changes = changes_name (image);
+    gboolean is_image = strcmp (image->name, name) == 0;
+
+    if (!is_image && strcmp (changes, name) != 0)
+      continue;
+    *ret_id
+      = is_image ? image_id (mount, dir, image, slot) : changes_id (dir, slot);
+    return 0;
   }
   return list->error != 0 ? list->error : ENOENT;
 }
 
+/* Places in the listing: of the image 2 * slot, of its changes the next. */
 gboolean
 fs_disks_list (FsMount *mount, const FsNode *dir, guint32 after, FsList *list)
 {
   g_autoptr (FsImageList) images = fs_images_get (mount->images, dir);
   guint32 slot;
 
-  for (slot = after; slot <= images->images->len; slot++) {
-    if (!fs_list_add (mount, list, fs_image_list_at (images, slot)->name,
-                      image_id (dir, slot), slot))
+  for (slot = MAX (after / 2, 1); slot <= images->images->len; slot++) {
+    const FsImage *image = fs_image_list_at (images, slot);
+    g_autofree char *changes = changes_name (image);
+
+    if (after <= 2 * slot
+        && !fs_list_add (mount, list, image->name,
+                         image_id (mount, dir, image, slot), 2 * slot))
+      return FALSE;
+    if (!fs_list_add (mount, list, changes, changes_id (dir, slot),
+                      2 * slot + 1))
       return FALSE;
   }
   return TRUE;
 }
 
-/* What pins the snapshot until the file is closed. */
-int
-fs_image_open (FsMount *mount, const FsNode *node, FsOpen *open)
+/* ---- images ---- */
+
+char *
+fs_image_label (FsMount *mount, const FsNode *node)
 {
   g_autoptr (FsImageList) list = fs_images_get (mount->images, node);
   const FsImage *image = fs_image_list_at (list, node->id.index);
-  guint64 key = fs_images_pin_key (node);
-  char *message = NULL;
-  VixError error;
+
+  return image != NULL ? g_strdup (image->name) : NULL;
+}
+
+int
+fs_image_measure (FsMount *mount, const FsNode *node, struct stat *attr)
+{
+  g_autoptr (FsImageList) list = fs_images_get (mount->images, node);
+  const FsImage *image = fs_image_list_at (list, node->id.index);
 
   if (image == NULL)
     return list->error != 0 ? list->error : ESTALE;
-  if (!fs_images_pin (mount->images, key))
-    return EBUSY;
-  open->images = mount->images;
-  open->pin = key;
-  error = VixExt_OpenImage (fs_host_handle (fs_mount_host (mount, node)),
-                            node->vm->id, node->snapshot->id, image->node,
-                            &open->reader, &message);
+  attr->st_size = image->bytes;
+  attr->st_blocks = (image->allocated + 511) / 512;
+  attr->st_mtim = fs_attr_time (image->changed);
+  return 0;
+}
+
+/* Opens the reader of an open file that has pinned all it needs. */
+static int
+open_reader (FsMount *mount, const FsNode *node, const FsImage *image,
+             FsOpen *open)
+{
+  VixHandle host = fs_host_handle (fs_mount_host (mount, node));
+  char *message = NULL;
+  VixError error;
+
+  if (node->older != NULL)
+    error = VixExt_OpenChanges (host, node->vm->id, node->older->id,
+                                node->snapshot->id, image->node, &open->reader,
+                                &message);
+  else
+    error = VixExt_OpenImage (host, node->vm->id, node->snapshot->id,
+                              image->node, &open->reader, &message);
   if (VIX_FAILED (error)) {
     g_autofree char *text = fs_text_escape (message);
 
@@ -79,4 +171,65 @@ fs_image_open (FsMount *mount, const FsNode *node, FsOpen *open)
   }
   Vix_FreeBuffer (message);
   return fs_errno_from_vix (error);
+}
+
+/* What pins the snapshot, or both of a pair, until the file is closed. */
+int
+fs_image_open (FsMount *mount, const FsNode *node, FsOpen *open)
+{
+  g_autoptr (FsImageList) list = fs_images_get (mount->images, node);
+  const FsImage *image = fs_image_list_at (list, node->id.index);
+
+  if (image == NULL)
+    return list->error != 0 ? list->error : ESTALE;
+  if (!fs_open_pin (open, mount->images,
+                    fs_images_pin_key (node, node->snapshot->id)))
+    return EBUSY;
+  if (node->older != NULL
+      && !fs_open_pin (open, mount->images,
+                       fs_images_pin_key (node, node->older->id)))
+    return EBUSY;
+  return open_reader (mount, node, image, open);
+}
+
+/* ---- changes ---- */
+
+/* (transfer full) (nullable): since the parent; of a root snapshot: all that is
+ * data. */
+static FsDiff *
+get_changes (FsMount *mount, const FsNode *node)
+{
+  g_autoptr (FsImageList) list = fs_images_get (mount->images, node);
+  const FsImage *image = fs_image_list_at (list, node->id.index);
+  gint64 parent = node->snapshot->parent;
+
+  if (image == NULL)
+    return NULL;
+  if (fs_record_snapshot (node->vm, parent) == NULL)
+    parent = 0;
+  return fs_diffs_get (mount->diffs, node, parent, image);
+}
+
+int
+fs_changes_measure (FsMount *mount, const FsNode *node, struct stat *attr)
+{
+  g_autoptr (FsDiff) diff = get_changes (mount, node);
+
+  if (diff == NULL)
+    return ESTALE;
+  attr->st_size = (off_t)g_bytes_get_size (diff->text);
+  attr->st_blocks = (attr->st_size + 511) / 512;
+  return diff->error;
+}
+
+int
+fs_changes_open (FsMount *mount, const FsNode *node, FsOpen *open)
+{
+  g_autoptr (FsDiff) diff = get_changes (mount, node);
+
+  if (diff == NULL)
+    return ESTALE;
+  if (diff->error == 0)
+    open->text = g_bytes_ref (diff->text);
+  return diff->error;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "attr.h"
 #include "entries.h"
 #include "errno-map.h"
 #include "list.h"
@@ -85,7 +86,28 @@ fs_files_list (FsMount *mount, const FsNode *dir, guint32 after, FsList *list)
   return lister.room;
 }
 
-/* ---- content ---- */
+/* ---- one of them ---- */
+
+char *
+fs_file_label (FsMount *mount, const FsNode *node)
+{
+  return fs_tree_file_name (mount->tree, node->id.slot, node->id.index);
+}
+
+int
+fs_file_measure (FsMount *mount, const FsNode *node, struct stat *attr)
+{
+  g_autoptr (FsListing) listing = fs_files_get (mount->files, node);
+  const FsFile *file = fs_listing_find_slot (listing, node->id.index);
+
+  if (file == NULL)
+    return listing->error != 0 ? listing->error : ESTALE;
+  attr->st_nlink = 1 + file->owners;
+  attr->st_size = file->bytes;
+  attr->st_blocks = (file->allocated + 511) / 512;
+  attr->st_mtim = fs_attr_time (file->modified);
+  return 0;
+}
 
 int
 fs_file_open (FsMount *mount, const FsNode *node, FsOpen *open)

@@ -101,7 +101,9 @@ fs_parent_print (FsMount *mount, const FsNode *node, GString *out)
 
   if (shown == NULL)
     return ESTALE;
-  g_string_append_printf (out, "../%s", shown);
+  g_string_append_printf (
+    out, fs_kind_is_latest (node->id.kind) ? "../snapshots/%s" : "../%s",
+    shown);
   return 0;
 }
 

@@ -237,7 +237,7 @@ fs_snapshots_rmdir (FsMount *mount, const FsNode *dir, const char *name,
   guint64 pin = 0;
 
   if (number == 0) {
-    pin = fs_images_pin_key (&target);
+    pin = fs_images_pin_key (&target, target.snapshot->id);
     number = fs_images_seal (mount->images, pin) ? 0 : EBUSY;
   }
   if (number != 0) {

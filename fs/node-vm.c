@@ -15,6 +15,14 @@ fs_info_print (FsMount *mount, const FsNode *node, GString *out)
   return 0;
 }
 
+/* ---- latest ---- */
+
+gboolean
+fs_latest_is_present (FsMount *mount, const FsNode *dir)
+{
+  return dir->newest != 0;
+}
+
 /* ---- power ---- */
 
 int

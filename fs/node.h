@@ -5,7 +5,7 @@
  * What the kernel calls a node id is computed from what the node is:
  *
  *   bits 42..63  slot of the VM or folder (0: the root folder)
- *   bits 22..41  slot of the snapshot; slots start at 1
+ *   bits 22..41  slot of the snapshot, or of a pair of two; slots start at 1
  *   bits 16..21  kind
  *   bits  0..15  index: of a folder always 1 (so that the root is node 1);
  *                alias of what is below "snapshots"; slot of a file
@@ -51,9 +51,26 @@ typedef enum {
   FS_KIND_CONTROL_LOG,
   FS_KIND_CONTROL_EVENTS,
   FS_KIND_CONTROL_STATS,
-  FS_KIND_POWER, /* of a VM, with alias */
-  FS_KIND_DISKS, /* of a snapshot, with alias */
-  FS_KIND_IMAGE, /* index: which */
+  FS_KIND_POWER,   /* of a VM, with alias */
+  FS_KIND_DISKS,   /* of a snapshot, with alias */
+  FS_KIND_IMAGE,   /* index: which */
+  FS_KIND_CHANGES, /* index: of which image */
+  FS_KIND_SINCE,   /* of a snapshot, with alias */
+  /* Below .since, of a pair of snapshots: */
+  FS_KIND_OLDER,      /* with alias */
+  FS_KIND_DIFFERENCE, /* index: of which image */
+  /* Of the newest snapshot, whichever that is; no slot: */
+  FS_KIND_LATEST,
+  FS_KIND_LATEST_INFO,
+  FS_KIND_LATEST_DESCRIPTION,
+  FS_KIND_LATEST_PARENT,
+  FS_KIND_LATEST_CONFIG,
+  FS_KIND_LATEST_DISKS,
+  FS_KIND_LATEST_FILES,
+  /* In latest/disks, with the slot of the snapshot that changed it last, so
+   * that it stays the same node until it is changed again: */
+  FS_KIND_LATEST_IMAGE,   /* index: which */
+  FS_KIND_LATEST_CHANGES, /* of the newest's slot; index: of which image */
   FS_N_KINDS
 } FsKindId;
 
@@ -79,12 +96,34 @@ fs_kind_is_control (guint32 kind)
   return kind >= FS_KIND_CONTROL && kind <= FS_KIND_CONTROL_STATS;
 }
 
-/* A snapshot and what is in it. */
+/* Has the slot of a snapshot or of a pair of them. */
 static inline gboolean
 fs_kind_is_snapshots (guint32 kind)
 {
   return (kind >= FS_KIND_SNAPSHOT && kind <= FS_KIND_SNAPSHOT_FILES)
-         || kind == FS_KIND_DISKS || kind == FS_KIND_IMAGE;
+         || (kind >= FS_KIND_DISKS && kind < FS_KIND_LATEST)
+         || kind == FS_KIND_LATEST_IMAGE || kind == FS_KIND_LATEST_CHANGES;
+}
+
+/* Its id has the slot of a pair where others have a snapshot's. */
+static inline gboolean
+fs_kind_is_pairs (guint32 kind)
+{
+  return kind == FS_KIND_OLDER || kind == FS_KIND_DIFFERENCE;
+}
+
+/* What the newest snapshot is meant by without its slot. */
+static inline gboolean
+fs_kind_is_newest (guint32 kind)
+{
+  return kind >= FS_KIND_LATEST && kind <= FS_KIND_LATEST_FILES;
+}
+
+/* "latest" and what is in it: the inode number knows no snapshot. */
+static inline gboolean
+fs_kind_is_latest (guint32 kind)
+{
+  return kind >= FS_KIND_LATEST && kind <= FS_KIND_LATEST_CHANGES;
 }
 
 guint64 fs_node_pack (FsNodeId id);

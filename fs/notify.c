@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "node.h"
+#include "entries.h"
 
 #define STOP_PATIENCE (2 * G_TIME_SPAN_SECOND)
 #define AGAIN (FS_NOTIFY_AGAIN_MS * G_TIME_SPAN_MILLISECOND)
@@ -99,11 +99,7 @@ send_nodes (FsNotify *self, const guint64 *nodes, gsize count)
   for (i = 0; i < count; i++) {
     FsNodeId id;
     gboolean is_listing
-      = fs_node_unpack (nodes[i], &id)
-        && (id.kind == FS_KIND_FOLDER || id.kind == FS_KIND_VM
-            || id.kind == FS_KIND_VM_FILES || id.kind == FS_KIND_SNAPSHOTS
-            || id.kind == FS_KIND_SNAPSHOT || id.kind == FS_KIND_SNAPSHOT_FILES
-            || id.kind == FS_KIND_DISKS);
+      = fs_node_unpack (nodes[i], &id) && S_ISDIR (fs_kind (id.kind)->mode);
 
     fuse_lowlevel_notify_inval_inode (session, nodes[i], is_listing ? 0 : -1,
                                       0);

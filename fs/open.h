@@ -21,11 +21,14 @@ typedef struct {
   GString *written;       /* since it was opened for writing; NULL: nothing */
   VixExtReader *reader;   /* files of the host */
   FsEventsReader *events; /* .vixfs/events */
-  FsImages *images;       /* has @pin; NULL: nothing is pinned */
-  guint64 pin;            /* see images.h */
-  gboolean wait;          /* a read may wait for events */
+  FsImages *images;       /* has @pins; NULL: it is of no disk */
+  guint64 pins[2];        /* see images.h */
+  guint n_pins;
+  gboolean wait; /* a read may wait for events */
 } FsOpen;
 
+/* %FALSE if what @key stands for is being removed. */
+gboolean fs_open_pin (FsOpen *self, FsImages *images, guint64 key);
 void fs_open_free (FsOpen *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FsOpen, fs_open_free)
 

@@ -64,6 +64,8 @@ op_lookup (fuse_req_t req, fuse_ino_t parent, const char *name)
   number = fs_find (mount, &dir, name, &id);
   if (number == 0)
     number = fs_attr_fill_entry (mount, id, &entry);
+  if (fs_kind (dir.id.kind)->names_move)
+    entry.entry_timeout = 0;
   if (number == 0)
     fs_request_reply_entry (rq, &entry);
   else
@@ -310,7 +312,7 @@ read_directory (fuse_req_t req, FsOp op, fuse_ino_t ino, size_t size, off_t off)
   FsMount *mount = mount_of (req);
   g_autoptr (FsRequest) rq = request_new (req, op, ino, NULL);
   g_autofree char *buffer = g_malloc (size);
-  FsList list = { req, op == FS_OP_READDIRPLUS, buffer, size, 0 };
+  FsList list = { req, op == FS_OP_READDIRPLUS, buffer, size, 0, FALSE };
   g_auto (FsNode) dir = { 0 };
   int number;
 
@@ -369,8 +371,8 @@ open_node (FsMount *mount, const FsNode *node, struct fuse_file_info *fi)
   }
   if (number != 0)
     return number;
-  /* Printed texts have no pages in the kernel: each open reads it anew. */
-  fi->direct_io = kind->open == NULL || open->events != NULL;
+  /* Texts have no pages in the kernel: each open reads it anew. */
+  fi->direct_io = open->reader == NULL;
   fi->nonseekable = open->events != NULL;
   fi->keep_cache = open->reader != NULL;
   fi->noflush = 1;
@@ -436,18 +438,21 @@ op_release (fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 }
 
 static void
-read_host_file (FsMount *mount, FsRequest *rq, VixExtReader *reader,
-                size_t size, off_t off)
+read_host_file (FsMount *mount, FsRequest *rq, const FsOpen *open, size_t size,
+                off_t off)
 {
   g_autofree char *buffer = g_malloc (size);
   size_t done = 0;
-  VixError error = VixExt_ReadFile (reader, off, buffer, size, &done);
+  VixError error = VixExt_ReadFile (open->reader, off, buffer, size, &done);
 
   if (VIX_FAILED (error)) {
     fs_request_reply (rq, fs_errno_from_vix (error));
     return;
   }
-  fs_stats_add (&mount->stats, FS_STAT_BYTES_READ, (gssize)done);
+  fs_stats_add (&mount->stats,
+                open->images != NULL ? FS_STAT_IMAGE_BYTES_READ
+                                     : FS_STAT_BYTES_READ,
+                (gssize)done);
   fs_request_reply_data (rq, buffer, done);
 }
 
@@ -464,7 +469,7 @@ op_read (fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 
     fs_events_read (open->events, g_steal_pointer (&rq), size, wait);
   } else if (open->reader != NULL) {
-    read_host_file (mount, rq, open->reader, size, off);
+    read_host_file (mount, rq, open, size, off);
   } else {
     /* Its own: once answered, the file may be closed. */
     g_autoptr (GBytes) bytes = g_bytes_ref (open->text);

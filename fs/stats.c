@@ -54,6 +54,8 @@ static const StatRow stat_rows[FS_N_STATS] = {
                                "Changes that failed or were cancelled." },
   [FS_STAT_BYTES_READ] = { "vixfs_file_bytes_read_total", "counter",
                            "Bytes read from files of VMs." },
+  [FS_STAT_IMAGE_BYTES_READ] = { "vixfs_image_bytes_read_total", "counter",
+                                 "Bytes read from images of disks." },
   [FS_STAT_JOBS] = { "vixfs_jobs", "gauge", "Jobs under way." },
   [FS_STAT_OPEN_FILES] = { "vixfs_open_files", "gauge", "Open files." },
 };

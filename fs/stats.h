@@ -46,15 +46,16 @@ const char *fs_op_name (FsOp op);
 
 /* What else is counted. */
 typedef enum {
-  FS_STAT_ERRORS,         /* requests answered with an errno */
-  FS_STAT_NODES_SENT,     /* invalidations of nodes */
-  FS_STAT_ENTRIES_SENT,   /* invalidations of names */
-  FS_STAT_SWITCHES,       /* new aliases for slow operations */
-  FS_STAT_CHANGES_OK,     /* operations that changed something */
-  FS_STAT_CHANGES_FAILED, /* ... that did not come off */
-  FS_STAT_BYTES_READ,     /* of files/ */
-  FS_STAT_JOBS,           /* now: jobs under way */
-  FS_STAT_OPEN_FILES,     /* now */
+  FS_STAT_ERRORS,           /* requests answered with an errno */
+  FS_STAT_NODES_SENT,       /* invalidations of nodes */
+  FS_STAT_ENTRIES_SENT,     /* invalidations of names */
+  FS_STAT_SWITCHES,         /* new aliases for slow operations */
+  FS_STAT_CHANGES_OK,       /* operations that changed something */
+  FS_STAT_CHANGES_FAILED,   /* ... that did not come off */
+  FS_STAT_BYTES_READ,       /* of files/ */
+  FS_STAT_IMAGE_BYTES_READ, /* of images of disks */
+  FS_STAT_JOBS,             /* now: jobs under way */
+  FS_STAT_OPEN_FILES,       /* now */
   FS_N_STATS
 } FsStat;
 

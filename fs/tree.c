@@ -127,15 +127,48 @@ resolve_folder (const FsFolder *folder, FsNode *node)
 }
 
 static gboolean
+resolve_snapshot (const FsVm *vm, guint32 slot, FsNode *node)
+{
+  const FsVmSnapshot *snapshot = fs_vm_find_slot (vm, slot);
+
+  if (snapshot == NULL)
+    return FALSE;
+  node->snapshot = fs_record_snapshot (vm->record, snapshot->id);
+  node->snapshot_slot = snapshot->slot;
+  node->generation = snapshot->generation;
+  return TRUE;
+}
+
+static gboolean
+resolve_pair (const FsVm *vm, FsNode *node)
+{
+  const FsPair *pair
+    = vm->pairs != NULL ? fs_pairs_at (vm->pairs, node->id.snapshot) : NULL;
+
+  if (pair == NULL)
+    return FALSE;
+  node->snapshot
+    = fs_record_snapshot (vm->record, fs_vm_find_slot (vm, pair->newer)->id);
+  node->older
+    = fs_record_snapshot (vm->record, fs_vm_find_slot (vm, pair->older)->id);
+  node->snapshot_slot = pair->newer;
+  node->generation = pair->generation;
+  return TRUE;
+}
+
+static gboolean
 resolve_vm (const FsVm *vm, FsNode *node)
 {
-  if (node->id.snapshot != 0) {
-    const FsVmSnapshot *snapshot = fs_vm_find_slot (vm, node->id.snapshot);
-
-    if (snapshot == NULL)
+  if (fs_kind_is_pairs (node->id.kind)) {
+    if (!resolve_pair (vm, node))
       return FALSE;
-    node->snapshot = fs_record_snapshot (vm->record, snapshot->id);
-    node->generation = snapshot->generation;
+  } else if (fs_kind_is_newest (node->id.kind)) {
+    if (!resolve_snapshot (vm, vm->newest, node))
+      return FALSE;
+    node->generation = 0;
+  } else if (node->id.snapshot != 0) {
+    if (!resolve_snapshot (vm, node->id.snapshot, node))
+      return FALSE;
   }
   if (node->id.kind == FS_KIND_FILE) {
     const FsVmFile *file = fs_vm_file_at (vm, node->id.index);
@@ -149,6 +182,7 @@ resolve_vm (const FsVm *vm, FsNode *node)
   node->identity = vm->identity;
   node->version = vm->version;
   node->alias = vm->alias & FS_INDEX_MAX;
+  node->newest = vm->newest;
   node->folder = vm->folder;
   node->marks = vm->marks;
   return TRUE;
@@ -198,6 +232,7 @@ fs_node_clear (FsNode *node)
 {
   g_clear_pointer (&node->vm, VixExt_UnrefVM);
   node->snapshot = NULL;
+  node->older = NULL;
 }
 
 /* ---- what directories hold ---- */
@@ -320,6 +355,20 @@ fs_tree_snapshot_slot (FsTree *self, guint32 slot, gint64 id)
   found = snapshot != NULL ? snapshot->slot : 0;
   g_mutex_unlock (&self->lock);
   return found;
+}
+
+guint32
+fs_tree_pair_slot (FsTree *self, guint32 slot, guint32 newer, guint32 older)
+{
+  guint32 pair = 0;
+  FsVm *vm;
+
+  g_mutex_lock (&self->lock);
+  vm = get_vm (self, slot);
+  if (vm != NULL)
+    pair = fs_vm_pair (vm, newer, older);
+  g_mutex_unlock (&self->lock);
+  return pair;
 }
 
 char *

@@ -50,7 +50,10 @@ typedef struct {
   guint host;                     /* its number, or FS_NO_HOST */
   const VixExtVM *vm;             /* a reference; NULL: folder, .vixfs */
   const VixExtSnapshot *snapshot; /* of @vm; NULL */
-  guint64 identity;               /* of the VM or folder */
+  const VixExtSnapshot *older; /* of a pair, of which @snapshot is the other */
+  guint32 snapshot_slot;       /* of @snapshot; 0 */
+  guint32 newest;              /* slot of @vm's newest snapshot; 0: none */
+  guint64 identity;            /* of the VM or folder */
   guint32 generation;
   guint32 version;
   guint32 alias;  /* that "snapshots", "current", "power" have now */
@@ -89,6 +92,10 @@ guint fs_tree_list_snapshots (FsTree *self, guint32 slot, guint32 after,
 char *fs_tree_snapshot_name (FsTree *self, guint32 slot, gint64 id);
 /* The slot of snapshot @id, 0 if it is gone. */
 guint32 fs_tree_snapshot_slot (FsTree *self, guint32 slot, gint64 id);
+/* The slot of a pair of snapshots, by their slots, made if it is not there yet;
+ * 0 if there is no such snapshot, or no slot was left. */
+guint32 fs_tree_pair_slot (FsTree *self, guint32 slot, guint32 newer,
+                           guint32 older);
 /* (transfer full) (nullable): "folder/web01", as shown. */
 char *fs_tree_path (FsTree *self, guint32 slot);
 

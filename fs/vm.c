@@ -38,6 +38,7 @@ fs_vm_free (FsVm *self)
   g_free (self->description);
   g_free (self->error);
   g_array_unref (self->snapshots);
+  fs_pairs_free (self->pairs);
   if (self->files != NULL)
     g_array_unref (self->files);
   g_free (self);
@@ -233,6 +234,38 @@ renew_slot (FsVm *self, FsVmSnapshot *snapshot)
   snapshot->generation = self->snapshot_slots.generation;
 }
 
+/* ---- what follows from which snapshots there are ---- */
+
+static gboolean
+is_there (gconstpointer data, guint32 slot)
+{
+  return fs_vm_find_slot (data, slot) != NULL;
+}
+
+guint32
+fs_vm_pair (FsVm *self, guint32 newer, guint32 older)
+{
+  if (!is_there (self, newer) || !is_there (self, older))
+    return 0;
+  if (self->pairs == NULL)
+    self->pairs = fs_pairs_new ();
+  return fs_pairs_enter (self->pairs, newer, older);
+}
+
+/* Pairs of snapshots that are gone go, and another may be the newest. */
+static void
+follow_snapshots (FsVm *self)
+{
+  const FsVmSnapshot *newest = NULL;
+
+  if (self->pairs != NULL)
+    fs_pairs_prune (self->pairs, is_there, self);
+  if (self->record->numSnapshots > 0)
+    newest = fs_vm_find_id (
+      self, self->record->snapshots[self->record->numSnapshots - 1].id);
+  self->newest = newest != NULL ? newest->slot : 0;
+}
+
 void
 fs_vm_renew_snapshot (FsVm *self, gint64 id, FsStale *stale)
 {
@@ -248,6 +281,7 @@ fs_vm_renew_snapshot (FsVm *self, gint64 id, FsStale *stale)
   g_array_remove_index (self->snapshots, fs_vm_position (self, snapshot.slot));
   renew_slot (self, &snapshot);
   insert_snapshot (self, snapshot);
+  follow_snapshots (self);
   self->version++;
 }
 
@@ -318,6 +352,7 @@ fs_vm_update (FsVm *self, const VixExtVM *record, FsStale *stale)
   known = known_ids (self);
   if (record->numSnapshots > g_hash_table_size (known))
     add_new (self, record, known, taken);
+  follow_snapshots (self);
   self->version++;
 }
 
@@ -417,6 +452,9 @@ fs_vm_node (const FsVm *self, guint32 snapshot, FsKindId kind, guint32 index)
 static void
 collect_alias (const FsVm *self, guint32 alias, FsStale *stale)
 {
+  guint n_pairs = 0;
+  const FsPair *pairs
+    = self->pairs != NULL ? fs_pairs_list (self->pairs, &n_pairs) : NULL;
   guint i;
 
   fs_stale_add_node (stale, fs_vm_node (self, 0, FS_KIND_CURRENT, alias));
@@ -431,7 +469,40 @@ collect_alias (const FsVm *self, guint32 alias, FsStale *stale)
     fs_stale_add_node (stale,
                        fs_vm_node (self, slot, FS_KIND_SNAPSHOT_FILES, alias));
     fs_stale_add_node (stale, fs_vm_node (self, slot, FS_KIND_DISKS, alias));
+    fs_stale_add_node (stale, fs_vm_node (self, slot, FS_KIND_SINCE, alias));
   }
+  for (i = 0; i < n_pairs; i++)
+    fs_stale_add_node (stale,
+                       fs_vm_node (self, pairs[i].slot, FS_KIND_OLDER, alias));
+}
+
+/* Files that tell what a snapshot changed tell of its parent, which may become
+ * another. */
+static void
+collect_changes (const FsVm *self, guint32 slot, gint64 id, FsStale *stale)
+{
+  const VixExtSnapshot *snapshot = fs_record_snapshot (self->record, id);
+  int i;
+
+  for (i = 1; i <= MIN (snapshot->numDisks, FS_INDEX_MAX); i++) {
+    fs_stale_add_node (stale,
+                       fs_vm_node (self, slot, FS_KIND_CHANGES, (guint32)i));
+    if (slot == self->newest)
+      fs_stale_add_node (
+        stale, fs_vm_node (self, slot, FS_KIND_LATEST_CHANGES, (guint32)i));
+  }
+}
+
+static void
+collect_latest (const FsVm *self, FsStale *stale)
+{
+  static const FsKindId kinds[]
+    = { FS_KIND_LATEST,        FS_KIND_LATEST_INFO,  FS_KIND_LATEST_DESCRIPTION,
+        FS_KIND_LATEST_PARENT, FS_KIND_LATEST_DISKS, FS_KIND_LATEST_FILES };
+  guint i;
+
+  for (i = 0; self->newest != 0 && i < G_N_ELEMENTS (kinds); i++)
+    fs_stale_add_node (stale, fs_vm_node (self, 0, kinds[i], 0));
 }
 
 void
@@ -449,7 +520,10 @@ fs_vm_collect_all (const FsVm *self, FsStale *stale)
     fs_stale_add_node (stale,
                        fs_vm_node (self, slot, FS_KIND_SNAPSHOT_INFO, 0));
     fs_stale_add_node (stale, fs_vm_node (self, slot, FS_KIND_PARENT, 0));
+    collect_changes (
+      self, slot, g_array_index (self->snapshots, FsVmSnapshot, i).id, stale);
   }
+  collect_latest (self, stale);
   for (i = 0; i < FS_ALIASES_KEPT && i <= self->alias; i++)
     collect_alias (self, (self->alias - i) & FS_INDEX_MAX, stale);
   for (i = 0; self->files != NULL && i < self->files->len; i++)

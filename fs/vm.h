@@ -10,6 +10,7 @@
 #include <glib.h>
 
 #include "node.h"
+#include "pairs.h"
 #include "stale.h"
 #include "vix-ext.h"
 
@@ -58,6 +59,8 @@ typedef struct {
   char *error;       /* the last failure; NULL if there was none */
 
   GArray *snapshots; /* (FsVmSnapshot) by ascending slot */
+  FsPairs *pairs;    /* of snapshots that are there; NULL: none yet */
+  guint32 newest;    /* slot of the snapshot that was made last; 0: none */
   FsSlotCounter snapshot_slots;
   gint64 expected_rename; /* id of the snapshot that the kernel has renamed, or
                            * asked to; 0: none */
@@ -96,6 +99,9 @@ char *fs_vm_snapshot_name (const FsVm *self, const FsVmSnapshot *snapshot);
 
 /* (nullable): borrowed from @record */
 const VixExtSnapshot *fs_record_snapshot (const VixExtVM *record, gint64 id);
+
+/* The slot of a pair of snapshots, see pairs.h; 0 if one is not there. */
+guint32 fs_vm_pair (FsVm *self, guint32 newer, guint32 older);
 
 /* The slot of the file @name, a new one if it has none yet. */
 const FsVmFile *fs_vm_file (FsVm *self, const char *name);

@@ -63,7 +63,7 @@ equal () { # DIRECTORY
 
 checksums_are_equal () {
   same "$(cd "$scratch/want" && sha256sum -- *)" \
-    "$(cd "$disks" && sha256sum -- *)" \
+    "$(cd "$disks" && sha256sum -- *.img)" \
     && qemu-img compare -q -f raw -F raw "$scratch/want/scsi0-1.img" \
       "$disks/scsi0-1.img"
 }

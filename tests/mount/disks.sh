@@ -188,7 +188,7 @@ broken_chains_have_none () {
   remount_vms || return 1
   same '' "$(ls "$s/s5/disks")" \
     && grep -q 'is not shown: .*made on content' "$scratch/mnt.err" \
-    && same scsi0-0.img "$(ls "$s/s0/disks")"
+    && same $'scsi0-0.changes\nscsi0-0.img' "$(ls "$s/s0/disks")"
 }
 
 # As root only; a container may not have the kernel's file.

@@ -45,13 +45,14 @@ xattrs_can_be_dumped () {
 
 walks () { "$@" >/dev/null; }
 
-# No request reaches the daemon on a second walk.
+# No request reaches the daemon on a second walk. (In latest/disks a name may
+# come to mean something else: the kernel asks each time.)
 warm_walk_asks_nothing () {
   local before after
   find "$mnt" -printf '%s\n' >/dev/null
   before=$(requests)
   find "$mnt" >/dev/null
-  find "$mnt" -printf '%s\n' >/dev/null
+  find "$mnt" ! -path '*/latest/disks/*' -printf '%s\n' >/dev/null
   after=$(requests)
   # Reading the counters is itself a lookup or two, an open and some reads.
   ((after - before <= 12)) || { echo "$((after - before)) requests"; return 1; }

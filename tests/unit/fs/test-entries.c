@@ -59,7 +59,9 @@ test_places (void)
   /* These are found, not listed in a table. */
   placed[FS_KIND_FOLDER] = placed[FS_KIND_VM] = TRUE;
   placed[FS_KIND_SNAPSHOT] = placed[FS_KIND_FILE] = TRUE;
-  placed[FS_KIND_IMAGE] = TRUE;
+  placed[FS_KIND_IMAGE] = placed[FS_KIND_CHANGES] = TRUE;
+  placed[FS_KIND_OLDER] = placed[FS_KIND_DIFFERENCE] = TRUE;
+  placed[FS_KIND_LATEST_IMAGE] = placed[FS_KIND_LATEST_CHANGES] = TRUE;
   for (i = 0; i < FS_N_KINDS; i++) {
     const FsKind *kind = fs_kind (i);
 

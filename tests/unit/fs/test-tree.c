@@ -345,7 +345,8 @@ test_any_node (void)
         g_assert_true (
           (found.vm != NULL)
           == (kind != FS_KIND_FOLDER && !fs_kind_is_control (kind)));
-        g_assert_true ((found.snapshot != NULL) == (snapshot != 0));
+        g_assert_true ((found.snapshot != NULL)
+                       == (snapshot != 0 || fs_kind_is_newest (kind)));
         fs_node_clear (&found);
       }
     }
@@ -412,6 +413,82 @@ test_rename (void)
   g_assert_true (slot_after_rename (TRUE, FALSE));
   g_assert_false (slot_after_rename (FALSE, FALSE));
   g_assert_false (slot_after_rename (TRUE, TRUE));
+}
+
+/* ---- the newest, pairs ---- */
+
+/* How often @stale tells of @kind of the VM. */
+static guint
+count_told (const FsStale *stale, guint32 slot, guint32 snapshot, FsKindId kind)
+{
+  guint64 node = fs_node_pack ((FsNodeId){ slot, snapshot, kind, 0 });
+  guint count = 0;
+  guint i;
+
+  for (i = 0; i < stale->nodes->len; i++)
+    count += g_array_index (stale->nodes, guint64, i) == node;
+  return count;
+}
+
+static void
+test_newest (void)
+{
+  FsTree *tree = settled_tree ();
+  g_autoptr (Record) one = record_new ("web", "a", 1, END);
+  g_autoptr (Record) two = record_new ("web", "a", 1, "b", 2, END);
+  g_autoptr (Record) none = record_new ("web", END);
+  g_autoptr (FsStale) stale = fs_stale_new ();
+  FsNodeId id = { 0, 0, FS_KIND_LATEST_INFO, 0 };
+  FsNode found;
+
+  put (tree, one);
+  id.slot = find (tree, 0, "web").slot;
+  g_assert_true (fs_tree_resolve (tree, fs_node_pack (id), &found));
+  g_assert_cmpstr (found.snapshot->name, ==, "a");
+  fs_node_clear (&found);
+  fs_tree_put (tree, 0, &two->vm, stale);
+  g_assert_cmpuint (count_told (stale, id.slot, 0, FS_KIND_LATEST_INFO), ==, 1);
+  g_assert_true (fs_tree_resolve (tree, fs_node_pack (id), &found));
+  g_assert_cmpstr (found.snapshot->name, ==, "b");
+  g_assert_cmpuint (found.snapshot_slot, ==, found.newest);
+  fs_node_clear (&found);
+  put (tree, none);
+  g_assert_false (fs_tree_resolve (tree, fs_node_pack (id), &found));
+  finish (tree);
+}
+
+static void
+test_pairs (void)
+{
+  FsTree *tree = settled_tree ();
+  g_autoptr (Record) record = record_new ("web", "a", 1, "b", 2, "c", 3, END);
+  g_autoptr (Record) less = record_new ("web", "b", 2, "c", 3, END);
+  FsNodeId id = { 0, 0, FS_KIND_OLDER, 0 };
+  guint32 slots[3];
+  guint32 other;
+  FsNode found;
+
+  put (tree, record);
+  id.slot = find (tree, 0, "web").slot;
+  slots[0] = fs_tree_find_snapshot (tree, id.slot, "a");
+  slots[1] = fs_tree_find_snapshot (tree, id.slot, "b");
+  slots[2] = fs_tree_find_snapshot (tree, id.slot, "c");
+  g_assert_cmpuint (fs_tree_pair_slot (tree, id.slot, slots[0], 77), ==, 0);
+  id.snapshot = fs_tree_pair_slot (tree, id.slot, slots[1], slots[0]);
+  other = fs_tree_pair_slot (tree, id.slot, slots[2], slots[1]);
+  g_assert_cmpuint (other, !=, id.snapshot);
+  g_assert_cmpuint (fs_tree_pair_slot (tree, id.slot, slots[1], slots[0]), ==,
+                    id.snapshot);
+  g_assert_true (fs_tree_resolve (tree, fs_node_pack (id), &found));
+  g_assert_cmpstr (found.snapshot->name, ==, "b");
+  g_assert_cmpstr (found.older->name, ==, "a");
+  fs_node_clear (&found);
+  put (tree, less);
+  g_assert_false (fs_tree_resolve (tree, fs_node_pack (id), &found));
+  id.snapshot = other;
+  g_assert_true (fs_tree_resolve (tree, fs_node_pack (id), &found));
+  fs_node_clear (&found);
+  finish (tree);
 }
 
 /* ---- aliases, files ---- */
@@ -510,6 +587,8 @@ main (int argc, char **argv)
   g_test_add_func ("/tree/any-node-id-is-safe", test_any_node);
   g_test_add_func ("/tree/shown-names-stay", test_twin_snapshots);
   g_test_add_func ("/tree/renamed-snapshots-get-a-new-node", test_rename);
+  g_test_add_func ("/tree/newest-follows-the-snapshots", test_newest);
+  g_test_add_func ("/tree/pairs-end-with-one-of-them", test_pairs);
   g_test_add_func ("/tree/alias-switches-once", test_alias);
   g_test_add_func ("/tree/files-keep-their-slots", test_files);
   g_test_add_func ("/tree/file-slots-wrap", test_files_wrap);
