@@ -111,6 +111,8 @@ fill_params (FsHost *self, VixExtConnectParams *params)
     .answerTimeout = (int)options->answer_timeout * 1000,
     .stallTimeout = (int)options->stall_timeout * 1000,
     .settleTimeout = (int)options->settle_timeout * 1000,
+    .cacheBytes = (int64)options->cache,
+    .connections = (int)options->connections,
   };
   if (self->mount->options->read_only)
     params->options |= VIXEXT_HOSTOPTION_READ_ONLY;

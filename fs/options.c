@@ -14,6 +14,8 @@ typedef enum {
   OPTION_STRING,  /* NAME=TEXT */
   OPTION_PATH,    /* NAME=FILE */
   OPTION_SECONDS, /* NAME=NUMBER, from 1 to a day */
+  OPTION_SIZE,    /* NAME=NUMBER of bytes, or with K, M, G behind it */
+  OPTION_COUNT,   /* NAME=NUMBER of connections */
   OPTION_USER,    /* NAME=NUMBER or NAME=a user's name */
   OPTION_GROUP,   /* the same for a group */
   OPTION_MODE,    /* NAME=OCTAL, permission bits */
@@ -33,6 +35,9 @@ typedef struct {
 #define HOST_FIELD(f) offsetof (FsHostOptions, f)
 
 #define SECONDS_MAX 86400
+#define SIZE_MIN ((guint64)4 << 20)
+#define SIZE_MAX_GIB 1024
+#define COUNT_MAX 64
 
 static const OptionRow host_rows[] = {
   { "credentials", OPTION_PATH, HOST_FIELD (credentials) },
@@ -43,6 +48,8 @@ static const OptionRow host_rows[] = {
   { "answer_timeout", OPTION_SECONDS, HOST_FIELD (answer_timeout) },
   { "stall_timeout", OPTION_SECONDS, HOST_FIELD (stall_timeout) },
   { "settle_timeout", OPTION_SECONDS, HOST_FIELD (settle_timeout) },
+  { "cache", OPTION_SIZE, HOST_FIELD (cache) },
+  { "connections", OPTION_COUNT, HOST_FIELD (connections) },
   { "vendor", OPTION_STRING, HOST_FIELD (vendor) },
 };
 
@@ -141,6 +148,29 @@ parse_number (const char *value, int base, guint64 max, guint32 *ret)
   return TRUE;
 }
 
+/* "256M" */
+static gboolean
+parse_size (const char *value, guint64 *ret)
+{
+  static const char units[] = "KMG";
+  gsize digits = value == NULL ? 0 : strspn (value, "0123456789");
+  g_autofree char *text = g_strndup (value, digits);
+  const char *unit = digits > 0 && value[digits] != '\0'
+                       ? strchr (units, value[digits])
+                       : NULL;
+  guint shift = unit != NULL ? 10 * (guint)(unit - units + 1) : 0;
+  guint64 number;
+
+  if (digits == 0 || (value[digits] != '\0' && unit == NULL)
+      || (unit != NULL && value[digits + 1] != '\0')
+      || !g_ascii_string_to_unsigned (
+        text, 10, 0, ((guint64)SIZE_MAX_GIB << 30) >> shift, &number, NULL)
+      || number << shift < SIZE_MIN)
+    return FALSE;
+  *ret = number << shift;
+  return TRUE;
+}
+
 /* The highest number means "nobody given" to the kernel. */
 static gboolean
 parse_user (const char *value, uid_t *ret)
@@ -201,6 +231,13 @@ apply_row (gpointer base, const OptionRow *row, const char *name,
     return (parse_number (value, 10, SECONDS_MAX, field)
             && *(guint32 *)field > 0)
            || bad_value (error, name, value, "a number of seconds up to a day");
+  case OPTION_SIZE:
+    return parse_size (value, field)
+           || bad_value (error, name, value,
+                         "a size of 4M to 1024G, as 256M or 1G");
+  case OPTION_COUNT:
+    return (parse_number (value, 10, COUNT_MAX, field) && *(guint32 *)field > 0)
+           || bad_value (error, name, value, "a number from 1 to 64");
   case OPTION_USER:
     return parse_user (value, field)
            || bad_value (error, name, value, "a user");
@@ -427,6 +464,8 @@ fs_options_help (void)
          "  -o insecure     take any certificate\n"
          "  -o connect_timeout=, answer_timeout=, stall_timeout=,\n"
          "     settle_timeout=SECONDS  how long to wait for the host\n"
+         "  -o cache=SIZE   memory for what is read of its files (128M)\n"
+         "  -o connections=NUMBER  transfers of that at once (8)\n"
          "\n"
          "Of a directory:\n"
          "  -o vendor=PATH  VMware's own library to pass changes to;\n"

@@ -20,7 +20,9 @@ typedef struct {
   guint answer_timeout;
   guint stall_timeout;
   guint settle_timeout;
-  char *vendor; /* NULL: look for VMware's library; "none"; a path */
+  guint64 cache;     /* bytes; 0: the library's own */
+  guint connections; /* likewise */
+  char *vendor;      /* NULL: look for VMware's library; "none"; a path */
 } FsHostOptions;
 
 void fs_host_options_copy (FsHostOptions *to, const FsHostOptions *from);

@@ -96,6 +96,29 @@ test_generic (void)
   g_assert_cmpuint (options->kernel->len, ==, 3);
 }
 
+static void
+test_sizes (void)
+{
+  static const struct {
+    const char *option;
+    guint64 bytes;
+  } rows[] = {
+    { "cache=4194304", 4194304 },
+    { "cache=8192K", 8388608 },
+    { "cache=64M,connections=64", 67108864 },
+    { "cache=1024G", G_GUINT64_CONSTANT (1099511627776) },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autoptr (FsOptions) options
+      = parse (NULL, "/vms", "/mnt", "-o", rows[i].option, END);
+
+    g_assert_nonnull (options);
+    g_assert_cmpuint (options->host.cache, ==, rows[i].bytes);
+    g_assert_cmpuint (options->host.connections, ==, i == 2 ? 64 : 0);
+  }
+}
+
 typedef struct {
   const char *option;
   const char *named; /* what the error names */
@@ -107,6 +130,16 @@ static const Refusal refusals[] = {
   { "password=x", "comes from a file" },
   { "connect_timeout=0", "\"connect_timeout\"" },
   { "connect_timeout=86401", "\"connect_timeout\"" },
+  { "cache=", "\"cache\"" },
+  { "cache=4095K", "4M to 1024G" },
+  { "cache=1025G", "\"cache\"" },
+  { "cache=18446744073709551616", "\"cache\"" },
+  { "cache=17179869185G", "\"cache\"" },
+  { "cache=64m", "\"cache\"" },
+  { "cache=64MB", "\"cache\"" },
+  { "cache=-64M", "\"cache\"" },
+  { "connections=0", "\"connections\"" },
+  { "connections=65", "from 1 to 64" },
   { "insecure=1", "\"insecure\"" },
   { "credentials=", "\"credentials\"" },
   { "ro,frobnicate", "\"frobnicate\"" },
@@ -196,6 +229,7 @@ main (int argc, char **argv)
   g_test_add_func ("/options/the-last-wins", test_last_wins);
   g_test_add_func ("/options/users-by-name", test_names);
   g_test_add_func ("/options/those-of-mount-and-fstab", test_generic);
+  g_test_add_func ("/fs/options/sizes", test_sizes);
   g_test_add_func ("/options/errors-name-the-option", test_refusals);
   g_test_add_func ("/options/arguments-are-counted", test_arguments);
   g_test_add_func ("/options/flags", test_flags);

@@ -128,6 +128,7 @@ test_hosts_file (Fixture *f, gconstpointer data)
     = read_hosts (f,
                   "[esx]\nurl=https://root@esx1\ncredentials=secrets\n"
                   "thumbprint=BB\ninsecure=true\nanswer_timeout=9\n"
+                  "cache=64M\nconnections=3\n"
                   "[disk one]\nurl=vms\n",
                   NULL);
   const FsSource *esx;
@@ -141,6 +142,8 @@ test_hosts_file (Fixture *f, gconstpointer data)
   g_assert_cmpstr (esx->options.credentials, ==, secrets);
   g_assert_cmpstr (esx->options.thumbprint, ==, "BB");
   g_assert_cmpuint (esx->options.answer_timeout, ==, 9);
+  g_assert_cmpuint (esx->options.cache, ==, 64 << 20);
+  g_assert_cmpuint (esx->options.connections, ==, 3);
   g_assert_true (esx->options.insecure);
   g_assert_cmpstr (disk->name, ==, "disk one");
   g_assert_true (disk->is_local);
