@@ -47,18 +47,18 @@ static const char *const texts[][2] = {
 };
 
 static GByteArray *
-make_image (const Seed *seed, guint32 cid, const char *hint)
+make_image (const Seed *seed, guint32 sectors, guint32 cid, const char *hint)
 {
   g_autoptr (GRand) rand = g_rand_new_with_seed (cid);
-  guint64 n = image_count_grains (SECTORS, seed->grain);
-  g_autofree guint8 *content = g_malloc0 (SECTORS * 512);
+  guint64 n = image_count_grains (sectors, seed->grain);
+  g_autofree guint8 *content = g_malloc0 ((gsize)sectors * 512);
   g_autofree guint8 *states = image_random_states (
     rand, n, seed->format != IMAGE_COWD && seed->format != IMAGE_STREAM);
   g_autofree char *text
     = image_descriptor (cid, hint != NULL ? cid - 1 : VMDK_NO_PARENT_CID, hint,
-                        "monolithicSparse", SECTORS, "SPARSE", "disk");
+                        "monolithicSparse", sectors, "SPARSE", "disk");
   ImageSpec spec = { seed->format,
-                     SECTORS,
+                     sectors,
                      seed->grain,
                      seed->per_table,
                      content,
@@ -66,7 +66,7 @@ make_image (const Seed *seed, guint32 cid, const char *hint)
                      seed->embedded ? text : NULL,
                      seed->sparse_tables };
 
-  for (guint i = 0; i < SECTORS; i++)
+  for (guint i = 0; i < sectors; i++)
     memset (content + i * 512, 'A' + (int)(i % 26), 40);
   return image_write (&spec);
 }
@@ -99,9 +99,9 @@ static void
 make_chains (const char *dir)
 {
   g_autoptr (GByteArray) input = g_byte_array_new ();
-  g_autoptr (GByteArray) base = make_image (&seeds[0], 1, NULL);
-  g_autoptr (GByteArray) child = make_image (&seeds[2], 2, "c");
-  g_autoptr (GByteArray) loop = make_image (&seeds[0], 7, "a");
+  g_autoptr (GByteArray) base = make_image (&seeds[0], SECTORS, 1, NULL);
+  g_autoptr (GByteArray) child = make_image (&seeds[2], SECTORS, 2, "c");
+  g_autoptr (GByteArray) loop = make_image (&seeds[0], SECTORS, 7, "a");
   g_autofree char *flat = image_descriptor (
     1, VMDK_NO_PARENT_CID, NULL, "monolithicFlat", SECTORS, "FLAT", "d");
   g_autofree guint8 *content = g_malloc0 (SECTORS * 512);
@@ -119,13 +119,36 @@ make_chains (const char *dir)
   save (dir, "chain", "loop", input->data, input->len);
 }
 
+/* Two disks on a common link; in the second seed that is longer than what one
+ * of them has in between. */
+static void
+make_branches (const char *dir)
+{
+  static const guint32 between[] = { SECTORS, SECTORS / 2 };
+  static const char *const names[] = { "branches", "shorter-between" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    g_autoptr (GByteArray) input = g_byte_array_new ();
+    g_autoptr (GByteArray) base = make_image (&seeds[0], SECTORS, 4, NULL);
+    g_autoptr (GByteArray) middle = make_image (&seeds[2], between[i], 5, "d");
+    g_autoptr (GByteArray) newer = make_image (&seeds[1], SECTORS, 6, "c");
+    g_autoptr (GByteArray) older = make_image (&seeds[2], SECTORS, 5, "d");
+
+    append_file (input, 'a', newer->data, newer->len);
+    append_file (input, 'b', older->data, older->len);
+    append_file (input, 'c', middle->data, middle->len);
+    append_file (input, 'd', base->data, base->len);
+    save (dir, "chain", names[i], input->data, input->len);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
   if (argc != 2)
     g_error ("usage: %s DIRECTORY", argv[0]);
   for (gsize i = 0; i < G_N_ELEMENTS (seeds); i++) {
-    g_autoptr (GByteArray) image = make_image (&seeds[i], 1, NULL);
+    g_autoptr (GByteArray) image = make_image (&seeds[i], SECTORS, 1, NULL);
 
     save (argv[1], seeds[i].target, seeds[i].name, image->data, image->len);
   }
@@ -133,5 +156,6 @@ main (int argc, char **argv)
     save (argv[1], "descriptor", texts[i][0], texts[i][1],
           strlen (texts[i][1]));
   make_chains (argv[1]);
+  make_branches (argv[1]);
   return 0;
 }
