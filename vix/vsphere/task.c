@@ -7,6 +7,9 @@
  * none by then, so that five hundred at once need a few filters and not five
  * hundred. A task's first report is its present state: one that ended before
  * its filter was made is not missed. One that stays silent is asked after.
+ *
+ * A task that is alone is asked after before all that: one that is over by
+ * then, as those are that fail early, needs no filter.
  */
 #include <string.h>
 
@@ -19,6 +22,11 @@
 #define MAX_BATCH 200u
 /* A task of which nothing was heard for so long is read. */
 #define SILENCE_US (60 * G_USEC_PER_SEC)
+/* How long it may take to learn that a task is over already; and, of a host
+ * that answers within GLANCE_QUICK_US, how often it is asked. */
+#define GLANCE_MS 2000
+#define GLANCES 3
+#define GLANCE_QUICK_US 2000
 /* How long a host may be away before we give up, and before we do when the
  * operation was cancelled. */
 #define AWAY_US (15 * 60 * G_USEC_PER_SEC)
@@ -40,8 +48,9 @@ typedef struct {
   SoapFault *fault;
   int progress; /* -1 unknown */
   gboolean cancelable;
-  gboolean heard; /* anything at all */
-  gint64 news_at; /* monotonic */
+  gboolean heard;   /* anything at all */
+  gboolean glanced; /* its thread asks; it needs no filter yet */
+  gint64 news_at;   /* monotonic */
   GCond changed;
 } Task;
 
@@ -225,7 +234,7 @@ take_batch_locked (VsphereTasks *self, Group *group)
          && g_hash_table_iter_next (&iter, NULL, &data)) {
     Task *task = data;
 
-    if (task->group != NULL || task->state != TASK_RUNS)
+    if (task->group != NULL || task->glanced || task->state != TASK_RUNS)
       continue;
     task->group = group;
     group->n_tasks++;
@@ -390,6 +399,66 @@ read_task (VsphereTasks *self, const char *value)
     vsphere_watch_doubt (self->host->watch);
 }
 
+static gboolean
+take_glance (const SoapNode *record, SoapArena *arena, gpointer data,
+             GError **error)
+{
+  SoapObjectContent content;
+
+  if (!soap_decode_struct (&soap_type_ObjectContent, record, arena, &content,
+                           error))
+    return FALSE;
+  take_content (&content, record->cut, arena, data);
+  return TRUE;
+}
+
+/* One question; whatever comes of it, the task can still be followed. */
+static void
+glance_once (VsphereTasks *self, const char *value, GCancellable *cancellable)
+{
+  VsphereSession *session = self->host->session;
+  g_autoptr (VsphereService) service = vsphere_session_get_service (session);
+  SoapRef ref = { "Task", value };
+  g_auto (VsphereSpec) spec = { .n_props = 0 };
+  SoapRetrievePropertiesArgs args = { .specSet = { &spec.spec, 1 } };
+  VsphereCallExtra extra = { .as_is = TRUE,
+                             .answer_ms = GLANCE_MS,
+                             .on_record = take_glance,
+                             .record_data = self };
+
+  vsphere_spec_init_objects (&spec, task_paths, &ref, 1);
+  soap_reply_free (vsphere_session_call (
+    session, &soap_method_RetrieveProperties, &service->property_collector,
+    &args, &extra, cancellable, NULL));
+}
+
+static gboolean
+is_running (VsphereTasks *self, const Task *task)
+{
+  gboolean runs;
+
+  vix_lock (&self->host->lock);
+  runs = task->state == TASK_RUNS;
+  vix_unlock (&self->host->lock);
+  return runs;
+}
+
+static void
+glance_at_task (VsphereTasks *self, Task *task, GCancellable *cancellable)
+{
+  for (int i = 0; i < GLANCES && task->glanced && is_running (self, task);
+       i++) {
+    gint64 asked = g_get_monotonic_time ();
+
+    glance_once (self, task->value, cancellable);
+    if (g_get_monotonic_time () - asked > GLANCE_QUICK_US)
+      break;
+  }
+  vix_lock (&self->host->lock);
+  task->glanced = FALSE;
+  vix_unlock (&self->host->lock);
+}
+
 /* The host may refuse: then the task goes on to its end. */
 static void
 cancel_task (VsphereTasks *self, const char *value)
@@ -540,6 +609,17 @@ task_clear (Task *task)
   g_cond_clear (&task->changed);
 }
 
+/* Sees that the thread of watch.c hears of it. */
+static void
+follow (VsphereTasks *self, const Task *task)
+{
+  if (!is_running (self, task))
+    return;
+  vsphere_watch_need (self->host->watch);
+  if (!vsphere_tasks_filter (self, NULL))
+    vsphere_watch_doubt (self->host->watch);
+}
+
 gboolean
 vsphere_task_wait (VsphereHost *host, const SoapRef *ref, const VixOp *op,
                    VsphereTaskEnd *ret_end, GError **error)
@@ -556,6 +636,7 @@ vsphere_task_wait (VsphereHost *host, const SoapRef *ref, const VixOp *op,
   vix_lock (&host->lock);
   known
     = task.value != NULL && !g_hash_table_contains (self->tasks, task.value);
+  task.glanced = g_hash_table_size (self->tasks) == 0;
   if (known)
     g_hash_table_insert (self->tasks, task.value, &task);
   vix_unlock (&host->lock);
@@ -566,9 +647,8 @@ vsphere_task_wait (VsphereHost *host, const SoapRef *ref, const VixOp *op,
     return TRUE;
   }
   g_cond_init (&task.changed);
-  vsphere_watch_need (host->watch);
-  if (!vsphere_tasks_filter (self, NULL))
-    vsphere_watch_doubt (host->watch);
+  glance_at_task (self, &task, op->cancellable);
+  follow (self, &task);
   id = g_cancellable_connect (op->cancellable, G_CALLBACK (on_cancelled), self,
                               NULL);
   ended = wait_for_end (self, &task, op);
