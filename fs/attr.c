@@ -135,6 +135,13 @@ fs_attr_fill (FsMount *mount, const FsNode *node, struct stat *ret_attr)
   return number;
 }
 
+gboolean
+fs_may_wait (FsMount *mount, const FsNode *node)
+{
+  return fs_kind (node->id.kind)->may_wait && node->host != FS_NO_HOST
+         && !fs_host_source (fs_mount_host (mount, node))->is_local;
+}
+
 double
 fs_attr_timeout (const FsNode *node)
 {

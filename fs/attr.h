@@ -22,6 +22,10 @@ int fs_attr_fill (FsMount *mount, const FsNode *node, struct stat *ret_attr);
 /* From microseconds since 1970. */
 struct timespec fs_attr_time (gint64 microseconds);
 
+/* Whether what is told of @node, or what it holds, may have to be asked for
+ * from a host of the network. */
+gboolean fs_may_wait (FsMount *mount, const FsNode *node);
+
 /* Seconds that attributes of @node may be relied on. */
 double fs_attr_timeout (const FsNode *node);
 

@@ -90,7 +90,7 @@ static const FsKind kinds[FS_N_KINDS] = {
     .refusal = EROFS,
   },
   [FS_KIND_FILE] = {
-    .name = "file", .mode = READ_ONLY, .open = fs_file_open,
+    .name = "file", .mode = READ_ONLY, .may_wait = TRUE, .open = fs_file_open,
     .label = fs_file_label, .measure = fs_file_measure,
   },
   [FS_KIND_SNAPSHOTS] = {
@@ -126,22 +126,24 @@ static const FsKind kinds[FS_N_KINDS] = {
     .name = "parent", .mode = S_IFLNK | 0777, .print = fs_parent_print,
   },
   [FS_KIND_CONFIG] = {
-    .name = "config.vmx", .mode = READ_ONLY, .print = fs_config_print,
+    .name = "config.vmx", .mode = READ_ONLY, .may_wait = TRUE,
+    .print = fs_config_print, .measure = fs_config_measure,
   },
   [FS_KIND_SNAPSHOT_FILES] = {
     .name = "files", .mode = DIRECTORY, .aliased = TRUE, .find = fs_files_find,
     .list = fs_files_list, .refusal = EROFS,
   },
   [FS_KIND_DISKS] = {
-    .name = "disks", .mode = DIRECTORY, .aliased = TRUE, .find = fs_disks_find,
-    .list = fs_disks_list, .refusal = EROFS,
+    .name = "disks", .mode = DIRECTORY, .aliased = TRUE, .may_wait = TRUE,
+    .find = fs_disks_find, .list = fs_disks_list, .refusal = EROFS,
   },
   [FS_KIND_IMAGE] = {
-    .name = "image", .mode = READ_ONLY, .open = fs_image_open,
+    .name = "image", .mode = READ_ONLY, .may_wait = TRUE, .open = fs_image_open,
     .label = fs_image_label, .measure = fs_image_measure,
   },
   [FS_KIND_CHANGES] = {
-    .name = "changes", .mode = READ_ONLY, .is_costly = TRUE, .open = fs_changes_open,
+    .name = "changes", .mode = READ_ONLY, .may_wait = TRUE, .is_costly = TRUE,
+    .open = fs_changes_open,
     .label = fs_image_label, .measure = fs_changes_measure,
   },
   [FS_KIND_SINCE] = {
@@ -149,11 +151,13 @@ static const FsKind kinds[FS_N_KINDS] = {
     .list = fs_since_list, .refusal = EROFS,
   },
   [FS_KIND_OLDER] = {
-    .name = "older", .mode = DIRECTORY, .aliased = TRUE, .find = fs_older_find,
+    .name = "older", .mode = DIRECTORY, .may_wait = TRUE, .aliased = TRUE,
+    .find = fs_older_find,
     .list = fs_older_list, .refusal = EROFS, .label = fs_older_label,
   },
   [FS_KIND_DIFFERENCE] = {
-    .name = "difference", .mode = READ_ONLY, .is_costly = TRUE, .open = fs_image_open,
+    .name = "difference", .mode = READ_ONLY, .may_wait = TRUE, .is_costly = TRUE,
+    .open = fs_image_open,
     .label = fs_difference_label, .measure = fs_difference_measure,
   },
   [FS_KIND_LATEST] = {
@@ -170,22 +174,24 @@ static const FsKind kinds[FS_N_KINDS] = {
     .name = "parent", .mode = S_IFLNK | 0777, .print = fs_parent_print,
   },
   [FS_KIND_LATEST_CONFIG] = {
-    .name = "config.vmx", .mode = READ_ONLY, .print = fs_config_print,
+    .name = "config.vmx", .mode = READ_ONLY, .may_wait = TRUE,
+    .print = fs_config_print, .measure = fs_config_measure,
   },
   [FS_KIND_LATEST_DISKS] = {
-    .name = "disks", .mode = DIRECTORY, .names_move = TRUE, .find = fs_disks_find, .list = fs_disks_list,
-    .refusal = EROFS,
+    .name = "disks", .mode = DIRECTORY, .may_wait = TRUE, .names_move = TRUE,
+    .find = fs_disks_find, .list = fs_disks_list, .refusal = EROFS,
   },
   [FS_KIND_LATEST_FILES] = {
     .name = "files", .mode = DIRECTORY, .find = fs_files_find, .list = fs_files_list,
     .refusal = EROFS,
   },
   [FS_KIND_LATEST_IMAGE] = {
-    .name = "image", .mode = READ_ONLY, .open = fs_image_open,
+    .name = "image", .mode = READ_ONLY, .may_wait = TRUE, .open = fs_image_open,
     .label = fs_image_label, .measure = fs_image_measure,
   },
   [FS_KIND_LATEST_CHANGES] = {
-    .name = "changes", .mode = READ_ONLY, .is_costly = TRUE, .open = fs_changes_open,
+    .name = "changes", .mode = READ_ONLY, .may_wait = TRUE, .is_costly = TRUE,
+    .open = fs_changes_open,
     .label = fs_image_label, .measure = fs_changes_measure,
   },
   [FS_KIND_CONTROL] = {

@@ -35,6 +35,8 @@ typedef struct {
   gboolean aliased;
   /* Its size changes without anybody being told. */
   gboolean is_volatile;
+  /* Its attributes, names or content may have to be asked for. */
+  gboolean may_wait;
   /* What info.json tells is in its attributes as well. */
   gboolean has_facts;
   /* What unlink and rmdir say if nothing in the directory can go. */
@@ -171,6 +173,7 @@ void fs_description_store (FsMount *mount, const FsNode *node, const char *text,
                            gsize len, FsRequest *rq);
 int fs_parent_print (FsMount *mount, const FsNode *node, GString *out);
 int fs_config_print (FsMount *mount, const FsNode *node, GString *out);
+int fs_config_measure (FsMount *mount, const FsNode *node, struct stat *attr);
 void fs_snapshot_describe (FsMount *mount, const FsNode *node, const char *text,
                            int flags, FsRequest *rq);
 

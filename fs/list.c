@@ -42,6 +42,19 @@ add_dots (FsMount *mount, FsList *list, const char *name, FsNodeId id,
   return add (list, name, &entry, offset);
 }
 
+/* Whether to tell more than the name may take long, where nobody minds. */
+static gboolean
+is_costly (FsMount *mount, FsNodeId id)
+{
+  const FsKind *kind = fs_kind (id.kind);
+  g_auto (FsNode) node = { 0 };
+
+  if (kind->is_costly || !kind->may_wait || fs_late_is_here ())
+    return kind->is_costly;
+  return fs_tree_resolve (mount->tree, fs_node_pack (id), &node)
+         && fs_may_wait (mount, &node);
+}
+
 /* A node that goes meanwhile is left out. */
 static gboolean
 add_child (FsMount *mount, FsList *list, const char *name, FsNodeId id,
@@ -50,7 +63,7 @@ add_child (FsMount *mount, FsList *list, const char *name, FsNodeId id,
   struct fuse_entry_param entry = { .ino = 0 };
   g_auto (FsNode) node = { 0 };
 
-  if (list->plus && !fs_kind (id.kind)->is_costly
+  if (list->plus && !is_costly (mount, id)
       && fs_attr_fill_entry (mount, id, &entry) == 0) {
     if (list->names_move)
       entry.entry_timeout = 0;

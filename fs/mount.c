@@ -17,6 +17,7 @@ fs_mount_new (const FsOptions *options, const char *label)
   self->changes = fs_changes_new (self);
   self->notify = fs_notify_new (&self->stats);
   self->events = fs_events_new (fs_mount_interrupted, self);
+  self->late = fs_late_new ();
   return self;
 }
 
@@ -55,6 +56,7 @@ fs_mount_close (FsMount *self)
     return;
   for (i = 0; i < self->hosts->len; i++)
     fs_host_close (self->hosts->pdata[i]);
+  fs_late_free (self->late);
   g_ptr_array_unref (self->hosts);
   fs_events_free (self->events);
   fs_notify_free (self->notify);

@@ -15,6 +15,7 @@
 #include "files.h"
 #include "host.h"
 #include "images.h"
+#include "late.h"
 #include "notify.h"
 #include "options.h"
 #include "stats.h"
@@ -34,6 +35,7 @@ struct FsMount {
   FsChanges *changes;
   FsNotify *notify;
   FsEvents *events;
+  FsLate *late;
   FsStats stats;
   gint64 started; /* seconds since 1970 */
 };

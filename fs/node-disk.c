@@ -12,12 +12,10 @@
 #include "list.h"
 #include "name.h"
 
-/* Their sizes are told with every stat, and those never wait for a host. */
 gboolean
 fs_disks_are_present (FsMount *mount, const FsNode *dir)
 {
-  return fs_host_source (fs_mount_host (mount, dir))->is_local
-         && dir->snapshot->numDisks > 0;
+  return dir->snapshot->numDisks > 0;
 }
 
 /* ---- which node is which ---- */

@@ -24,7 +24,8 @@ typedef struct {
   FsImages *images;       /* has @pins; NULL: it is of no disk */
   guint64 pins[2];        /* see images.h */
   guint n_pins;
-  gboolean wait; /* a read may wait for events */
+  gboolean wait;     /* a read may wait for events */
+  gboolean may_wait; /* a read may wait for a host */
 } FsOpen;
 
 /* %FALSE if what @key stands for is being removed. */

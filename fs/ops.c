@@ -16,6 +16,8 @@
 /* The most that a file of ours takes: no more than a description can be. */
 #define STORE_MAX FS_DESCRIPTION_MAX
 
+#define MAX_BACKGROUND 1024
+
 static FsMount *
 mount_of (fuse_req_t req)
 {
@@ -25,7 +27,40 @@ mount_of (fuse_req_t req)
 static FsRequest *
 request_new (fuse_req_t req, FsOp op, fuse_ino_t ino, const char *name)
 {
-  return fs_request_new (req, &mount_of (req)->stats, op, ino, name);
+  FsRequest *rq = fs_request_new (req, &mount_of (req)->stats, op, ino, name);
+
+  fs_late_watch (rq);
+  return rq;
+}
+
+/* Whether to answer may take a host of the network. @name: (nullable): what is
+ * looked up in @node */
+static gboolean
+may_wait (FsMount *mount, const FsNode *node, const char *name)
+{
+  const FsKind *kind = fs_kind (node->id.kind);
+  FsNode child = *node;
+  gsize i;
+
+  for (i = 0; name != NULL && i < kind->n_entries; i++) {
+    if (strcmp (kind->entries[i].name, name) == 0)
+      child.id.kind = kind->entries[i].kind;
+  }
+  return fs_may_wait (mount, &child);
+}
+
+/* Then another thread runs the request. */
+static gboolean
+defer (const FsLateCall *call)
+{
+  FsMount *mount = mount_of (call->req);
+  g_auto (FsNode) node = { 0 };
+
+  if (fs_late_is_here () || !fs_tree_resolve (mount->tree, call->ino, &node)
+      || !may_wait (mount, &node, call->name))
+    return FALSE;
+  fs_late_push (mount->late, call);
+  return TRUE;
 }
 
 /* Finds the node, or answers: ESTALE makes the kernel look the path up again.
@@ -45,12 +80,16 @@ op_init (void *userdata, struct fuse_conn_info *conn)
   /* All entries with their attributes, always: who lists will stat. */
   conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
   conn->time_gran = 1;
+  /* What is read ahead of hosts that do not answer must not use up what others
+   * may have under way; threads are made for as many. */
+  conn->max_background = MAX_BACKGROUND;
+  conn->congestion_threshold = MAX_BACKGROUND;
 }
 
 /* ---- names ---- */
 
 static void
-op_lookup (fuse_req_t req, fuse_ino_t parent, const char *name)
+lookup_now (fuse_req_t req, fuse_ino_t parent, const char *name)
 {
   FsMount *mount = mount_of (req);
   g_autoptr (FsRequest) rq = request_new (req, FS_OP_LOOKUP, parent, name);
@@ -70,6 +109,22 @@ op_lookup (fuse_req_t req, fuse_ino_t parent, const char *name)
     fs_request_reply_entry (rq, &entry);
   else
     fs_request_reply (rq, number);
+}
+
+static void
+lookup_late (FsLateCall *call)
+{
+  lookup_now (call->req, call->ino, call->name);
+}
+
+static void
+op_lookup (fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+  FsLateCall call
+    = { .run = lookup_late, .req = req, .ino = parent, .name = (char *)name };
+
+  if (!defer (&call))
+    lookup_now (req, parent, name);
 }
 
 static void
@@ -204,7 +259,7 @@ op_link (fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent,
 /* ---- attributes ---- */
 
 static void
-op_getattr (fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+getattr_now (fuse_req_t req, fuse_ino_t ino)
 {
   FsMount *mount = mount_of (req);
   g_autoptr (FsRequest) rq = request_new (req, FS_OP_GETATTR, ino, NULL);
@@ -219,6 +274,21 @@ op_getattr (fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     fs_request_reply_attr (rq, &attr, fs_attr_timeout (&node));
   else
     fs_request_reply (rq, number);
+}
+
+static void
+getattr_late (FsLateCall *call)
+{
+  getattr_now (call->req, call->ino);
+}
+
+static void
+op_getattr (fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+  FsLateCall call = { .run = getattr_late, .req = req, .ino = ino };
+
+  if (!defer (&call))
+    getattr_now (req, ino);
 }
 
 /* Owners and modes are options of the mount. A size or time of what can be
@@ -328,17 +398,39 @@ read_directory (fuse_req_t req, FsOp op, fuse_ino_t ino, size_t size, off_t off)
 }
 
 static void
+readdir_late (FsLateCall *call)
+{
+  read_directory (call->req, FS_OP_READDIR, call->ino, call->size, call->off);
+}
+
+static void
 op_readdir (fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
             struct fuse_file_info *fi)
 {
-  read_directory (req, FS_OP_READDIR, ino, size, off);
+  FsLateCall call
+    = { .run = readdir_late, .req = req, .ino = ino, .size = size, .off = off };
+
+  if (!defer (&call))
+    read_directory (req, FS_OP_READDIR, ino, size, off);
+}
+
+static void
+readdirplus_late (FsLateCall *call)
+{
+  read_directory (call->req, FS_OP_READDIRPLUS, call->ino, call->size,
+                  call->off);
 }
 
 static void
 op_readdirplus (fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
                 struct fuse_file_info *fi)
 {
-  read_directory (req, FS_OP_READDIRPLUS, ino, size, off);
+  FsLateCall call = {
+    .run = readdirplus_late, .req = req, .ino = ino, .size = size, .off = off
+  };
+
+  if (!defer (&call))
+    read_directory (req, FS_OP_READDIRPLUS, ino, size, off);
 }
 
 /* ---- files ---- */
@@ -361,6 +453,7 @@ open_node (FsMount *mount, const FsNode *node, struct fuse_file_info *fi)
   if (writes && (mount->options->read_only || (kind->mode & 0222) == 0))
     return EROFS;
   open->wait = (fi->flags & O_NONBLOCK) == 0;
+  open->may_wait = may_wait (mount, node, NULL);
   if (kind->open != NULL) {
     number = kind->open (mount, node, open);
   } else if (kind->print != NULL) {
@@ -382,7 +475,7 @@ open_node (FsMount *mount, const FsNode *node, struct fuse_file_info *fi)
 }
 
 static void
-op_open (fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+open_now (fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
   FsMount *mount = mount_of (req);
   g_autoptr (FsRequest) rq = request_new (req, FS_OP_OPEN, ino, NULL);
@@ -396,6 +489,21 @@ op_open (fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     fs_request_reply_open (rq, fi);
   else
     fs_request_reply (rq, number);
+}
+
+static void
+open_late (FsLateCall *call)
+{
+  open_now (call->req, call->ino, &call->file);
+}
+
+static void
+op_open (fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+  FsLateCall call = { .run = open_late, .req = req, .ino = ino, .file = *fi };
+
+  if (!defer (&call))
+    open_now (req, ino, fi);
 }
 
 static void
@@ -446,7 +554,10 @@ read_host_file (FsMount *mount, FsRequest *rq, const FsOpen *open, size_t size,
   VixError error = VixExt_ReadFile (open->reader, off, buffer, size, &done);
 
   if (VIX_FAILED (error)) {
-    fs_request_reply (rq, fs_errno_from_vix (error));
+    int number = fs_errno_from_vix (error);
+
+    /* It was there when it was opened. */
+    fs_request_reply (rq, number == ENOENT ? ESTALE : number);
     return;
   }
   fs_stats_add (&mount->stats,
@@ -457,8 +568,8 @@ read_host_file (FsMount *mount, FsRequest *rq, const FsOpen *open, size_t size,
 }
 
 static void
-op_read (fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
-         struct fuse_file_info *fi)
+read_now (fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+          const struct fuse_file_info *fi)
 {
   FsMount *mount = mount_of (req);
   g_autoptr (FsRequest) rq = request_new (req, FS_OP_READ, ino, NULL);
@@ -479,6 +590,29 @@ op_read (fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 
     fs_request_reply_data (rq, len > 0 ? text + at : "", MIN (size, len - at));
   }
+}
+
+static void
+read_late (FsLateCall *call)
+{
+  read_now (call->req, call->ino, call->size, call->off, &call->file);
+}
+
+static void
+op_read (fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+         struct fuse_file_info *fi)
+{
+  FsLateCall call = { .run = read_late,
+                      .req = req,
+                      .ino = ino,
+                      .size = size,
+                      .off = off,
+                      .file = *fi };
+
+  if (open_of (fi)->may_wait)
+    fs_late_push (mount_of (req)->late, &call);
+  else
+    read_now (req, ino, size, off, fi);
 }
 
 /* SEEK_DATA and SEEK_HOLE in what has holes; the rest of the seeking is the
@@ -502,8 +636,8 @@ seek_image (VixExtReader *reader, gint64 size, gboolean hole, gint64 *offset)
 }
 
 static void
-op_lseek (fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
-          struct fuse_file_info *fi)
+lseek_now (fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
+           const struct fuse_file_info *fi)
 {
   FsMount *mount = mount_of (req);
   g_autoptr (FsRequest) rq = request_new (req, FS_OP_LSEEK, ino, NULL);
@@ -528,6 +662,29 @@ op_lseek (fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
     fs_request_reply_seek (rq, offset);
   else
     fs_request_reply (rq, number);
+}
+
+static void
+lseek_late (FsLateCall *call)
+{
+  lseek_now (call->req, call->ino, call->off, call->whence, &call->file);
+}
+
+static void
+op_lseek (fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
+          struct fuse_file_info *fi)
+{
+  FsLateCall call = { .run = lseek_late,
+                      .req = req,
+                      .ino = ino,
+                      .off = off,
+                      .whence = whence,
+                      .file = *fi };
+
+  if (open_of (fi)->may_wait)
+    fs_late_push (mount_of (req)->late, &call);
+  else
+    lseek_now (req, ino, off, whence, fi);
 }
 
 /* What the file holds once @size bytes at @off are written: up to there what

@@ -64,32 +64,57 @@ fs_request_caller (const FsRequest *self)
   return fuse_req_ctx (self->req)->pid;
 }
 
+/* What happens by default for these does not end a process. */
+static const int harmless[]
+  = { SIGCHLD, SIGWINCH, SIGURG, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU };
+
 /* "SigPnd:\t0000000000010000": a bit for each signal, the first for 1 */
 static guint64
-pending_signals (const char *status, const char *name)
+take_signals (const char *status, const char *name)
 {
   const char *line = strstr (status, name);
 
   return line != NULL ? strtoull (line + strlen (name), NULL, 16) : 0;
 }
 
-gboolean
-fs_caller_goes_on (pid_t caller)
+/* Those that wait for @caller and are not harmless; FALSE if that cannot be
+ * seen. @ret_handled: that it has a handler for, ignores or blocks. */
+static gboolean
+get_signals (pid_t caller, guint64 *ret_pending, guint64 *ret_handled)
 {
-  static const int harmless[] = { SIGCHLD, SIGWINCH, SIGURG,  SIGCONT,
-                                  SIGSTOP, SIGTSTP,  SIGTTIN, SIGTTOU };
   g_autofree char *path = g_strdup_printf ("/proc/%d/status", (int)caller);
   g_autofree char *status = NULL;
-  guint64 pending;
   gsize i;
 
   if (caller <= 0 || !g_file_get_contents (path, &status, NULL, NULL))
     return FALSE;
-  pending = pending_signals (status, "\nSigPnd:")
-            | pending_signals (status, "\nShdPnd:");
+  *ret_pending
+    = take_signals (status, "\nSigPnd:") | take_signals (status, "\nShdPnd:");
+  *ret_handled = take_signals (status, "\nSigBlk:")
+                 | take_signals (status, "\nSigIgn:")
+                 | take_signals (status, "\nSigCgt:");
   for (i = 0; i < G_N_ELEMENTS (harmless); i++)
-    pending &= ~(G_GUINT64_CONSTANT (1) << (harmless[i] - 1));
-  return pending == 0;
+    *ret_pending &= ~(G_GUINT64_CONSTANT (1) << (harmless[i] - 1));
+  return TRUE;
+}
+
+gboolean
+fs_caller_goes_on (pid_t caller)
+{
+  guint64 pending, handled;
+
+  return get_signals (caller, &pending, &handled) && pending == 0;
+}
+
+gboolean
+fs_caller_is_dying (pid_t caller)
+{
+  guint64 pending, handled;
+
+  if (get_signals (caller, &pending, &handled))
+    return (pending & ~handled) != 0;
+  /* One of another PID namespace is not seen; one that was has ended. */
+  return caller > 0;
 }
 
 static void

@@ -54,6 +54,9 @@ pid_t fs_request_caller (const FsRequest *self);
  * goes to sleep. Reads /proc; %FALSE where that tells nothing. */
 gboolean fs_caller_goes_on (pid_t caller);
 
+/* Whether a signal ends @caller as soon as it is answered. */
+gboolean fs_caller_is_dying (pid_t caller);
+
 /* ---- answers ---- */
 
 /* @number: a positive errno; 0: done, nothing to tell */

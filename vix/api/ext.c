@@ -310,6 +310,59 @@ VixExt_DescribeSnapshot (VixHandle snapshot, const char *description,
 
 /* ---- files ---- */
 
+/* What the calling thread uses; not owned. */
+static GPrivate used_interrupt;
+
+VixExtInterrupt *
+VixExt_NewInterrupt (void)
+{
+  return (VixExtInterrupt *)g_cancellable_new ();
+}
+
+void
+VixExt_Interrupt (VixExtInterrupt *interrupt)
+{
+  g_cancellable_cancel ((GCancellable *)interrupt);
+}
+
+void
+VixExt_UseInterrupt (VixExtInterrupt *interrupt)
+{
+  g_private_set (&used_interrupt, interrupt);
+}
+
+void
+VixExt_FreeInterrupt (VixExtInterrupt *interrupt)
+{
+  if (interrupt != NULL)
+    g_object_unref (interrupt);
+}
+
+/* Inside the host, with something that ends waits: disconnecting, or whoever
+ * interrupts the thread. It is the thread's current GCancellable, which is how
+ * it reaches functions that take none. */
+static gboolean
+begin_waiting (VixHost *host, GCancellable **ret_cancellable, GError **error)
+{
+  GCancellable *used = g_private_get (&used_interrupt);
+
+  if (!vix_scope_enter (&host->scope, error))
+    return FALSE;
+  *ret_cancellable = used != NULL ? g_object_ref (used) : g_cancellable_new ();
+  vix_scope_add_looker (&host->scope, *ret_cancellable);
+  g_cancellable_push_current (*ret_cancellable);
+  return TRUE;
+}
+
+static void
+end_waiting (VixHost *host, GCancellable *cancellable)
+{
+  g_cancellable_pop_current (cancellable);
+  vix_scope_remove_looker (&host->scope, cancellable);
+  vix_scope_leave (&host->scope);
+  g_object_unref (cancellable);
+}
+
 /* Files are read on the caller's thread: a call that is inside the host and
  * that disconnecting cancels. */
 typedef struct {
@@ -331,11 +384,9 @@ file_call_begin (FileCall *self, VixHandle handle, const char *vm_id,
                          "no VM, or a negative snapshot");
     return FALSE;
   }
-  if (!vix_scope_enter (&call->host->scope, error))
+  if (!begin_waiting (call->host, &self->cancellable, error))
     return FALSE;
-  self->cancellable = g_cancellable_new ();
   self->op = (VixOp){ .cancellable = self->cancellable };
-  vix_scope_add_looker (&call->host->scope, self->cancellable);
   self->call = g_steal_pointer (&call);
   return TRUE;
 }
@@ -343,9 +394,7 @@ file_call_begin (FileCall *self, VixHandle handle, const char *vm_id,
 static void
 file_call_end (FileCall *self)
 {
-  vix_scope_remove_looker (&self->call->host->scope, self->cancellable);
-  vix_scope_leave (&self->call->host->scope);
-  g_object_unref (self->cancellable);
+  end_waiting (self->call->host, self->cancellable);
   vix_call_free (self->call);
 }
 
@@ -381,6 +430,23 @@ VixExt_ListFiles (VixHandle host, const char *vmId, int64 snapshot,
   return report (error, message);
 }
 
+/* Only its length. */
+static void
+measure_config (FileCall *call, const char *vm_id, gint64 snapshot,
+                size_t *length, GError **error)
+{
+  const VixProviderOps *ops = call->call->host->ops;
+  gpointer provider = call->call->host->provider;
+  g_autoptr (GBytes) bytes = NULL;
+
+  if (ops->measure_config != NULL && snapshot != 0) {
+    ops->measure_config (provider, vm_id, snapshot, length, &call->op, error);
+    return;
+  }
+  bytes = ops->get_config (provider, vm_id, snapshot, &call->op, error);
+  *length = bytes != NULL ? g_bytes_get_size (bytes) : 0;
+}
+
 VixError
 VixExt_GetConfig (VixHandle host, const char *vmId, int64 snapshot, char **text,
                   size_t *length, char **message)
@@ -389,16 +455,21 @@ VixExt_GetConfig (VixHandle host, const char *vmId, int64 snapshot, char **text,
   g_autoptr (GBytes) bytes = NULL;
   FileCall call;
   const VixProviderOps *ops;
+  gboolean has;
 
-  if (text == NULL || length == NULL)
+  if (length == NULL)
     return VIX_E_INVALID_ARG;
-  *text = NULL;
+  if (text != NULL)
+    *text = NULL;
   *length = 0;
   if (!file_call_begin (&call, host, vmId, snapshot, &error))
     return report (error, message);
   ops = call.call->host->ops;
-  if (vix_call_check_function (call.call, ops->get_config,
-                               "reading the configuration", &error))
+  has = vix_call_check_function (call.call, ops->get_config,
+                                 "reading the configuration", &error);
+  if (has && text == NULL)
+    measure_config (&call, vmId, snapshot, length, &error);
+  else if (has)
     bytes = ops->get_config (call.call->host->provider, vmId, snapshot,
                              &call.op, &error);
   file_call_end (&call);
@@ -533,16 +604,17 @@ VixExt_ReadFile (VixExtReader *reader, int64 offset, void *buffer,
                  size_t length, size_t *done)
 {
   g_autoptr (GError) error = NULL;
+  GCancellable *cancellable;
   gsize n = 0;
 
   if (reader == NULL || offset < 0 || (buffer == NULL && length > 0)
       || done == NULL)
     return VIX_E_INVALID_ARG;
-  if (!vix_scope_enter (&reader->host->scope, &error))
+  if (!begin_waiting (reader->host, &cancellable, &error))
     return vix_error_to_public (error);
   reader->file->read (reader->file, (guint64)offset, buffer, length, &n,
                       &error);
-  vix_scope_leave (&reader->host->scope);
+  end_waiting (reader->host, cancellable);
   *done = error == NULL ? n : 0;
   return vix_error_to_public (error);
 }
@@ -552,18 +624,19 @@ VixExt_MapFile (VixExtReader *reader, int64 offset, int64 length, int *isData,
                 int64 *run)
 {
   g_autoptr (GError) error = NULL;
+  GCancellable *cancellable;
   gboolean data = TRUE;
   guint64 n = (guint64)length;
 
   if (reader == NULL || offset < 0 || length <= 0 || isData == NULL
       || run == NULL)
     return VIX_E_INVALID_ARG;
-  if (!vix_scope_enter (&reader->host->scope, &error))
+  if (!begin_waiting (reader->host, &cancellable, &error))
     return vix_error_to_public (error);
   if (reader->file->map != NULL)
     reader->file->map (reader->file, (guint64)offset, (guint64)length, &data,
                        &n, &error);
-  vix_scope_leave (&reader->host->scope);
+  end_waiting (reader->host, cancellable);
   *isData = data;
   *run = (int64)n;
   return vix_error_to_public (error);

@@ -144,6 +144,11 @@ typedef struct {
   /* The .vmx bytes as they are; @snapshot 0: now. */
   GBytes *(*get_config) (gpointer host, const char *id, gint64 snapshot,
                          const VixOp *op, GError **error);
+  /* How long that is, where it is known without making it; may be %NULL where
+   * get_config costs nothing. */
+  gboolean (*measure_config) (gpointer host, const char *id, gint64 snapshot,
+                              gsize *ret_bytes, const VixOp *op,
+                              GError **error);
   VixFileReader *(*open_file) (gpointer host, const char *id, gint64 snapshot,
                                const char *name, const VixOp *op,
                                GError **error);

@@ -265,6 +265,20 @@ VixHandle VixExt_DescribeSnapshot (VixHandle snapshot, const char *description,
  * failure a text that names the file and what is wrong (Vix_FreeBuffer).
  * ------------------------------------------------------------------ */
 
+/*
+ * Ends such waits. A thread that uses one gets VIX_E_CANCELLED from the
+ * functions below once it was interrupted, also when that was before.
+ */
+typedef struct VixExtInterrupt VixExtInterrupt;
+
+VixExtInterrupt *VixExt_NewInterrupt (void);
+/* Any thread; does not block. */
+void VixExt_Interrupt (VixExtInterrupt *interrupt);
+/* For what the calling thread does from now on; NULL: nothing ends it. */
+void VixExt_UseInterrupt (VixExtInterrupt *interrupt);
+/* No thread may be using it. NULL is ignored. */
+void VixExt_FreeInterrupt (VixExtInterrupt *interrupt);
+
 typedef struct VixExtFile {
   const char *name; /* one component, as the host spells it */
   int64 bytes;      /* size */
@@ -280,7 +294,8 @@ typedef struct VixExtFile {
 VixError VixExt_ListFiles (VixHandle host, const char *vmId, int64 snapshot,
                            VixExtFile **files, size_t *count, char **message);
 
-/* The .vmx text, now or as of the snapshot. Vix_FreeBuffer(*text). */
+/* The .vmx text, now or as of the snapshot. Vix_FreeBuffer(*text). With text
+ * NULL only its length, which may be known without asking. */
 VixError VixExt_GetConfig (VixHandle host, const char *vmId, int64 snapshot,
                            char **text, size_t *length, char **message);
 

@@ -12,25 +12,9 @@
 #include "base/error.h"
 #include "base/kv-file.h"
 #include "vsphere/datastore.h"
-
-#define MAX_DEVICES 1024u
+#include "vsphere/device.h"
 
 /* ---- from the data object ---- */
-
-/* Which controllers there are, and how their slots are called. */
-static const struct {
-  const char *type;   /* suffix of the device's type */
-  const char *prefix; /* in the .vmx */
-  const char *virtual_dev;
-} controllers[] = {
-  { "ParaVirtualSCSIController", "scsi", "pvscsi" },
-  { "VirtualLsiLogicSASController", "scsi", "lsisas1068" },
-  { "VirtualLsiLogicController", "scsi", "lsilogic" },
-  { "VirtualBusLogicController", "scsi", "buslogic" },
-  { "VirtualAHCIController", "sata", NULL },
-  { "VirtualNVMEController", "nvme", NULL },
-  { "VirtualIDEController", "ide", NULL },
-};
 
 static const struct {
   const char *type;
@@ -40,22 +24,6 @@ static const struct {
   { "VirtualE1000e", "e1000e" },   { "VirtualE1000", "e1000" },
   { "VirtualPCNet32", "vlance" },
 };
-
-static const char *
-type_of (const SoapVirtualDevice *device)
-{
-  return device->kind == NULL ? "" : device->kind;
-}
-
-/* -1 if it is none. */
-static int
-find_controller (const SoapVirtualDevice *device)
-{
-  for (gsize i = 0; i < G_N_ELEMENTS (controllers); i++)
-    if (g_str_equal (type_of (device), controllers[i].type))
-      return (int)i;
-  return -1;
-}
 
 static gboolean G_GNUC_PRINTF (3, 4)
   set (KvFile *vmx, const char *key, const char *format, ...)
@@ -77,31 +45,18 @@ set_text (KvFile *vmx, const char *key, const char *value)
 }
 
 static void
-write_controller (KvFile *vmx, const SoapVirtualDevice *device, int kind)
+write_controller (KvFile *vmx, const SoapVirtualDevice *device,
+                  const VsphereController *controller)
 {
   g_autofree char *present = g_strdup_printf (
-    "%s%d.present", controllers[kind].prefix, (int)device->busNumber);
+    "%s%d.present", controller->prefix, (int)device->busNumber);
   g_autofree char *virtual_dev = g_strdup_printf (
-    "%s%d.virtualDev", controllers[kind].prefix, (int)device->busNumber);
+    "%s%d.virtualDev", controller->prefix, (int)device->busNumber);
 
-  if (g_str_equal (controllers[kind].prefix, "ide"))
+  if (g_str_equal (controller->prefix, "ide"))
     return;
   set (vmx, present, "TRUE");
-  set_text (vmx, virtual_dev, controllers[kind].virtual_dev);
-}
-
-static const SoapVirtualDevice *
-controller_of (const SoapVirtualHardware *hardware,
-               const SoapVirtualDevice *device, int *ret_kind)
-{
-  for (gsize i = 0; i < hardware->device.n; i++) {
-    const SoapVirtualDevice *at = &hardware->device.items[i];
-
-    *ret_kind = find_controller (at);
-    if (*ret_kind >= 0 && at->key == device->controllerKey)
-      return at;
-  }
-  return NULL;
+  set_text (vmx, virtual_dev, controller->virtual_dev);
 }
 
 /* A file beside the .vmx is named alone. */
@@ -131,25 +86,21 @@ static void
 write_drive (KvFile *vmx, const SoapVirtualHardware *hardware,
              const SoapVirtualDevice *device, const char *directory)
 {
-  gboolean disk = g_str_equal (type_of (device), "VirtualDisk");
-  int kind;
-  const SoapVirtualDevice *controller = controller_of (hardware, device, &kind);
-  g_autofree char *slot = NULL;
+  gboolean disk = vsphere_device_is (device, "VirtualDisk");
+  g_autofree char *slot = vsphere_device_slot (hardware, device);
   g_autofree char *key = NULL;
   const SoapDeviceBacking *backing = device->backing;
 
-  if (controller == NULL)
+  if (slot == NULL)
     return;
-  slot = g_strdup_printf ("%s%d:%d", controllers[kind].prefix,
-                          (int)controller->busNumber, (int)device->unitNumber);
   key = g_strconcat (slot, ".present", NULL);
   set (vmx, key, "TRUE");
   g_free (key);
   key = g_strconcat (slot, ".deviceType", NULL);
   set_text (vmx, key,
-            !disk                                            ? "cdrom-image"
-            : g_str_equal (controllers[kind].prefix, "scsi") ? "scsi-hardDisk"
-                                                             : "disk");
+            !disk                             ? "cdrom-image"
+            : g_str_has_prefix (slot, "scsi") ? "scsi-hardDisk"
+                                              : "disk");
   g_free (key);
   key = g_strconcat (slot, ".fileName", NULL);
   if (backing != NULL && backing->fileName != NULL)
@@ -185,18 +136,17 @@ write_devices (KvFile *vmx, const SoapVirtualHardware *hardware,
 {
   guint n_nics = 0;
 
-  for (gsize i = 0; i < MIN (hardware->device.n, MAX_DEVICES); i++) {
+  for (gsize i = 0; i < MIN (hardware->device.n, VSPHERE_MAX_DEVICES); i++) {
     const SoapVirtualDevice *device = &hardware->device.items[i];
-    const char *type = type_of (device);
-    int kind = find_controller (device);
+    const VsphereController *controller = vsphere_controller_of (device);
 
-    if (kind >= 0)
-      write_controller (vmx, device, kind);
-    else if (g_str_equal (type, "VirtualDisk")
-             || g_str_equal (type, "VirtualCdrom"))
+    if (controller != NULL)
+      write_controller (vmx, device, controller);
+    else if (vsphere_device_is (device, "VirtualDisk")
+             || vsphere_device_is (device, "VirtualCdrom"))
       write_drive (vmx, hardware, device, directory);
     for (gsize j = 0; j < G_N_ELEMENTS (nics); j++)
-      if (g_str_equal (type, nics[j].type))
+      if (vsphere_device_is (device, nics[j].type))
         write_nic (vmx, device, nics[j].virtual_dev, n_nics++);
   }
 }
@@ -218,8 +168,9 @@ write_uuid (KvFile *vmx, const char *key, const char *uuid)
   g_string_free (text, TRUE);
 }
 
-static GBytes *
-write_config (const SoapVirtualMachineConfigInfo *config, const char *directory)
+GBytes *
+vsphere_write_config (const SoapVirtualMachineConfigInfo *config,
+                      const char *directory)
 {
   g_autoptr (KvFile) vmx = kv_file_new ("configuration of a snapshot");
   const SoapVirtualHardware *hardware = config->hardware;
@@ -266,7 +217,7 @@ take_config (const SoapObjectContent *content, gboolean cut, SoapArena *arena,
     return;
   if (soap_decode_value (SOAP_KIND_STRUCT, &soap_type_VirtualMachineConfigInfo,
                          "config", value, arena, &config, &rebuild->error))
-    rebuild->text = write_config (config, rebuild->directory);
+    rebuild->text = vsphere_write_config (config, rebuild->directory);
 }
 
 static GBytes *
@@ -333,4 +284,17 @@ vsphere_get_config (VsphereHost *host, const char *id, gint64 snapshot,
            ? text
            : rebuild_config (host, &object, directory == NULL ? "" : directory,
                              op->cancellable, error);
+}
+
+gboolean
+vsphere_measure_config (VsphereHost *host, const char *id, gint64 snapshot,
+                        gsize *ret_bytes, const VixOp *op, GError **error)
+{
+  VsphereKnown known;
+
+  if (!vsphere_need_known (host, id, snapshot, &known, op->cancellable, error))
+    return FALSE;
+  *ret_bytes = known.config_bytes;
+  vsphere_disks_unref (known.disks);
+  return TRUE;
 }

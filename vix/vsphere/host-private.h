@@ -40,6 +40,10 @@ typedef struct {
   gboolean publishing; /* a thread is between taking and putting */
   GCond published;     /* it is done */
   GQueue unsettled;    /* creates of unknown fate, see snapshot.c */
+  GHashTable *asked;   /* ids of VMs whose disks are being asked for ... */
+  GCond answered;      /* ... and that ended */
+  guint ask_vms;       /* how many VMs the last request asked for ... */
+  gint64 ask_at;       /* ... and when (monotonic) */
 } VsphereHost;
 
 /* ---- collector.c: the property collector ---- */
@@ -124,6 +128,32 @@ void vsphere_vm_gone (VsphereHost *host, const char *id);
 char *vsphere_lookup_snapshot (VsphereHost *host, const char *id,
                                gint64 snapshot, GCancellable *cancellable,
                                GError **error);
+
+/* ---- disk-table.c: the disks of snapshots, asked for once ---- */
+
+/**
+ * vsphere_need_known:
+ * @ret_known: (out): with a reference to its disks
+ * @error: %VIX_E_SNAPSHOT_NOTFOUND; %VIX_E_HOST_CONNECTION_LOST at once if it
+ *   is not known and the host is away
+ *
+ * What is known of a snapshot. Asks the host if need be, then for all
+ * snapshots of that VM and, when VM after VM is asked for, of ever more others.
+ */
+gboolean vsphere_need_known (VsphereHost *host, const char *id, gint64 snapshot,
+                             VsphereKnown *ret_known, GCancellable *cancellable,
+                             GError **error);
+/* Remembers whether anything was written to disk @index between the parent
+ * and the snapshot, if it is still @known. */
+void vsphere_settle_known (VsphereHost *host, const char *id, gint64 snapshot,
+                           const VsphereKnown *known, guint index,
+                           gboolean unwritten);
+/* Something is not as was told: ask again. */
+void vsphere_forget_known (VsphereHost *host, const char *id);
+/* (transfer full): the .vmx text for @config; @directory of the VM, "[ds]
+ * dir/" (config.c) */
+GBytes *vsphere_write_config (const SoapVirtualMachineConfigInfo *config,
+                              const char *directory);
 
 /* ---- watch.c: the thread that holds the call open ---- */
 
@@ -285,5 +315,22 @@ gboolean vsphere_list_files (VsphereHost *host, const char *id, gint64 snapshot,
                              const VixOp *op, GError **error);
 GBytes *vsphere_get_config (VsphereHost *host, const char *id, gint64 snapshot,
                             const VixOp *op, GError **error);
+gboolean vsphere_measure_config (VsphereHost *host, const char *id,
+                                 gint64 snapshot, gsize *ret_bytes,
+                                 const VixOp *op, GError **error);
+VixFileReader *vsphere_open_file (VsphereHost *host, const char *id,
+                                  gint64 snapshot, const char *name,
+                                  const VixOp *op, GError **error);
+gboolean vsphere_list_images (VsphereHost *host, const char *id,
+                              gint64 snapshot, VixExtImage **ret_images,
+                              gsize *ret_count, const VixOp *op,
+                              GError **error);
+VixFileReader *vsphere_open_image (VsphereHost *host, const char *id,
+                                   gint64 snapshot, const char *node,
+                                   const VixOp *op, GError **error);
+VixFileReader *vsphere_open_changes (VsphereHost *host, const char *id,
+                                     gint64 older, gint64 snapshot,
+                                     const char *node, const VixOp *op,
+                                     GError **error);
 
 G_END_DECLS

@@ -3,12 +3,14 @@
  * The block is a string of numbers (seven bits a byte, the low ones first) and
  * texts:
  *
+ *   for each directory that files are in, by first use: its path
  *   for each file, sorted by name:
- *     bytes that its name shares with the one before, number of the others,
- *     those, size
+ *     its name, as far as it differs from the one before; size, directory
  *   for each snapshot:
- *     the object's value with its NUL, number of its disks, number of its
- *     files, for each the distance of its index from the one before
+ *     the object's value with its NUL, a number that stands for the files its
+ *     disks are made of, number of its disks, for each the device's key and
+ *     the bytes of its chain; number of its files, for each the distance of
+ *     its index from the one before
  *
  * What a snapshot froze is the end of each disk's chain as it was then, if the
  * VM does not write there (an independent disk, which is in no snapshot).
@@ -18,6 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vsphere/pack.h"
+
 /* 496 snapshots of the 64 disks that a VM can have, two files each. */
 #define MAX_FILES 65536u
 /* As many as the mirror shows. */
@@ -25,6 +29,7 @@
 
 struct VsphereLayout {
   guint64 hash; /* of data */
+  guint32 n_dirs;
   guint32 n_files;
   guint32 n_snapshots;
   guint8 data[];
@@ -35,8 +40,10 @@ struct VsphereLayout {
 /* A file on its way into the block. */
 typedef struct {
   const char *name; /* without its directory */
+  const char *path;
   gint64 key;
   gint64 bytes;
+  guint dir;
   gboolean foreign; /* not in the directory of the .vmx */
   guint order;      /* as the host lists them */
 } Entry;
@@ -46,6 +53,7 @@ typedef struct {
   guint n;
   GHashTable *by_key; /* Entry.key → index + 1 */
   guint8 *live;       /* for each, whether the VM writes there */
+  GPtrArray *dirs;    /* "[ds] dir/" */
   GByteArray *out;
 } Packing;
 
@@ -107,6 +115,7 @@ collect_entries (Packing *self, const SoapVirtualMachineFileLayoutEx *from)
     Entry *entry = &self->entries[self->n];
 
     entry->name = name_of (info->name);
+    entry->path = info->name;
     entry->key = info->key;
     entry->bytes = MAX (info->size, 0);
     entry->foreign
@@ -133,17 +142,37 @@ find_index (const Packing *self, gint64 key, guint *ret_index)
   return found != NULL;
 }
 
+/* Few: mostly one. */
 static void
-put_number (GByteArray *out, guint64 number)
+find_dirs (Packing *self)
 {
-  guint8 byte;
+  g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
 
-  for (; number >= 0x80; number >>= 7) {
-    byte = (guint8)(number | 0x80);
-    g_byte_array_append (out, &byte, 1);
+  for (guint i = 0; i < self->n; i++) {
+    Entry *entry = &self->entries[i];
+    g_autofree char *dir
+      = g_strndup (entry->path, (gsize)(entry->name - entry->path));
+    gpointer index = g_hash_table_lookup (seen, dir);
+
+    if (index == NULL) {
+      index = GUINT_TO_POINTER (self->dirs->len + 1);
+      g_ptr_array_add (self->dirs, g_strdup (dir));
+      g_hash_table_insert (seen, self->dirs->pdata[self->dirs->len - 1], index);
+    }
+    entry->dir = GPOINTER_TO_UINT (index) - 1;
   }
-  byte = (guint8)number;
-  g_byte_array_append (out, &byte, 1);
+}
+
+static void
+put_dirs (Packing *self)
+{
+  const char *before = "";
+
+  find_dirs (self);
+  for (guint i = 0; i < self->dirs->len; i++) {
+    vsphere_put_text (self->out, before, self->dirs->pdata[i]);
+    before = self->dirs->pdata[i];
+  }
 }
 
 static void
@@ -152,17 +181,10 @@ put_files (Packing *self)
   const char *before = "";
 
   for (guint i = 0; i < self->n; i++) {
-    const char *name = self->entries[i].name;
-    gsize shared = 0;
-
-    while (before[shared] != '\0' && before[shared] == name[shared])
-      shared++;
-    put_number (self->out, shared);
-    put_number (self->out, strlen (name + shared));
-    g_byte_array_append (self->out, (const guint8 *)name + shared,
-                         (guint)strlen (name + shared));
-    put_number (self->out, (guint64)self->entries[i].bytes);
-    before = name;
+    vsphere_put_text (self->out, before, self->entries[i].name);
+    vsphere_put_number (self->out, (guint64)self->entries[i].bytes);
+    vsphere_put_number (self->out, self->entries[i].dir);
+    before = self->entries[i].name;
   }
 }
 
@@ -216,44 +238,98 @@ add_frozen (const Packing *self, const SoapFileLayoutExDiskLayout *disk,
   return TRUE;
 }
 
-static void
-put_snapshot (Packing *self, const SoapFileLayoutExSnapshotLayout *from)
+/* Counts the files of a disk's chain in, and goes on with their hash. */
+static gint64
+measure_chain (const Packing *self, const SoapFileLayoutExDiskLayout *disk,
+               guint64 *hash)
 {
-  g_autoptr (GArray) indexes = g_array_new (FALSE, FALSE, sizeof (guint));
-  guint n_disks = 0, before = 0, kept = 0, index;
+  gint64 bytes = 0;
+  guint index;
 
-  if (find_index (self, from->dataKey, &index))
-    g_array_append_val (indexes, index);
-  /* No memory is -1, or absent. */
-  if (from->memoryKey > 0 && find_index (self, from->memoryKey, &index))
-    g_array_append_val (indexes, index);
-  for (gsize i = 0; i < from->disk.n; i++)
-    n_disks += add_frozen (self, &from->disk.items[i], indexes);
+  *hash = vsphere_hash (*hash, &disk->key, sizeof disk->key);
+  for (gsize i = 0; i < disk->chain.n; i++) {
+    const SoapInts *keys = &disk->chain.items[i].fileKey;
+
+    for (gsize k = 0; k < keys->n; k++) {
+      const Entry *entry;
+
+      if (!find_index (self, keys->items[k], &index))
+        continue;
+      entry = &self->entries[index];
+      *hash = vsphere_hash (*hash, entry->path, strlen (entry->path) + 1);
+      *hash = vsphere_hash (*hash, &entry->bytes, sizeof entry->bytes);
+      if (bytes < G_MAXINT64 - entry->bytes)
+        bytes += entry->bytes;
+    }
+  }
+  return bytes;
+}
+
+/* The disks that are part of it; their files go into @indexes. */
+static void
+put_disks (Packing *self, const SoapFileLayoutExSnapshotLayout *from,
+           GArray *indexes)
+{
+  g_autoptr (GByteArray) disks = g_byte_array_new ();
+  guint64 hash = VSPHERE_HASH;
+  guint n_disks = 0;
+
+  for (gsize i = 0; i < from->disk.n; i++) {
+    const SoapFileLayoutExDiskLayout *disk = &from->disk.items[i];
+
+    if (!add_frozen (self, disk, indexes))
+      continue;
+    n_disks++;
+    vsphere_put_number (disks, (guint64)disk->key);
+    vsphere_put_number (disks, (guint64)measure_chain (self, disk, &hash));
+  }
+  g_byte_array_append (self->out, (const guint8 *)&hash, sizeof hash);
+  vsphere_put_number (self->out, n_disks);
+  g_byte_array_append (self->out, disks->data, disks->len);
+}
+
+static void
+put_indexes (Packing *self, GArray *indexes)
+{
+  guint before = 0, kept = 0, index;
+
   g_array_sort (indexes, compare_indexes);
   for (guint i = 0; i < indexes->len; i++) {
     index = g_array_index (indexes, guint, i);
     if (kept == 0 || index != g_array_index (indexes, guint, kept - 1))
       g_array_index (indexes, guint, kept++) = index;
   }
-  g_byte_array_append (self->out, (const guint8 *)from->key.value,
-                       (guint)strlen (from->key.value) + 1);
-  put_number (self->out, n_disks);
-  put_number (self->out, kept);
+  vsphere_put_number (self->out, kept);
   for (guint i = 0; i < kept; i++) {
     index = g_array_index (indexes, guint, i);
-    put_number (self->out, index - before);
+    vsphere_put_number (self->out, index - before);
     before = index;
   }
 }
 
-/* FNV-1a: collisions by chance only, and then a listing is late. */
+static void
+put_snapshot (Packing *self, const SoapFileLayoutExSnapshotLayout *from)
+{
+  g_autoptr (GArray) indexes = g_array_new (FALSE, FALSE, sizeof (guint));
+  guint index;
+
+  if (find_index (self, from->dataKey, &index))
+    g_array_append_val (indexes, index);
+  /* No memory is -1, or absent. */
+  if (from->memoryKey > 0 && find_index (self, from->memoryKey, &index))
+    g_array_append_val (indexes, index);
+  g_byte_array_append (self->out, (const guint8 *)from->key.value,
+                       (guint)strlen (from->key.value) + 1);
+  put_disks (self, from, indexes);
+  put_indexes (self, indexes);
+}
+
+/* Collisions by chance only, and then a listing is late. */
 static guint64
 hash_of (const guint8 *data, gsize n)
 {
-  guint64 hash = G_GUINT64_CONSTANT (0xcbf29ce484222325);
+  guint64 hash = vsphere_hash (VSPHERE_HASH, data, n);
 
-  for (gsize i = 0; i < n; i++)
-    hash = (hash ^ data[i]) * G_GUINT64_CONSTANT (0x100000001b3);
   return hash == 0 ? 1 : hash;
 }
 
@@ -263,6 +339,7 @@ seal (const Packing *self, guint n_snapshots)
   VsphereLayout *made = g_malloc (sizeof *made + self->out->len);
 
   made->hash = hash_of (self->out->data, self->out->len);
+  made->n_dirs = self->dirs->len;
   made->n_files = self->n;
   made->n_snapshots = n_snapshots;
   if (self->out->len > 0)
@@ -277,7 +354,8 @@ vsphere_layout_new (const SoapVirtualMachineFileLayoutEx *from,
   g_autoptr (GHashTable) by_key
     = g_hash_table_new (g_int64_hash, g_int64_equal);
   g_autoptr (GByteArray) out = g_byte_array_new ();
-  Packing self = { .by_key = by_key, .out = out };
+  g_autoptr (GPtrArray) dirs = g_ptr_array_new_with_free_func (g_free);
+  Packing self = { .by_key = by_key, .dirs = dirs, .out = out };
   guint n_snapshots = 0;
   VsphereLayout *made;
 
@@ -287,6 +365,7 @@ vsphere_layout_new (const SoapVirtualMachineFileLayoutEx *from,
                          GUINT_TO_POINTER (i + 1));
   self.live = g_new0 (guint8, MAX (self.n, 1));
   mark_live (&self, from);
+  put_dirs (&self);
   put_files (&self);
   for (gsize i = 0; i < from->snapshot.n && n_snapshots < MAX_SNAPSHOTS; i++) {
     if (from->snapshot.items[i].key.value == NULL)
@@ -309,67 +388,76 @@ vsphere_layout_hash (const VsphereLayout *self)
 
 /* ---- reading the block, which we made ---- */
 
-/* @at is behind the file; its name is in @name. */
+/* @at is behind the file. */
 typedef struct {
   const guint8 *at;
   GString *name;
   gint64 bytes;
+  guint dir;
 } Cursor;
 
-static guint64
-take_number (const guint8 **at)
+/* (transfer full): the path of directory @index; with %G_MAXUINT nothing, but
+ * @at is behind them. */
+static char *
+take_dirs (const VsphereLayout *self, guint index, const guint8 **at)
 {
-  guint64 number = 0;
-  guint shift = 0;
+  g_autoptr (GString) dir = g_string_new (NULL);
+  char *found = NULL;
 
-  for (; (**at & 0x80) != 0; shift += 7)
-    number |= (guint64)(*(*at)++ & 0x7f) << shift;
-  return number | (guint64) * (*at)++ << shift;
+  *at = self->data;
+  for (guint i = 0; i < self->n_dirs; i++) {
+    vsphere_take_text (at, dir);
+    if (i == index)
+      found = g_strdup (dir->str);
+  }
+  return found;
 }
 
 static void
 take_file (Cursor *self)
 {
-  gsize shared = (gsize)take_number (&self->at);
-  gsize n = (gsize)take_number (&self->at);
-
-  g_string_truncate (self->name, shared);
-  g_string_append_len (self->name, (const char *)self->at, (gssize)n);
-  self->at += n;
-  self->bytes = (gint64)take_number (&self->at);
+  vsphere_take_text (&self->at, self->name);
+  self->bytes = (gint64)vsphere_take_number (&self->at);
+  self->dir = (guint)vsphere_take_number (&self->at);
 }
 
-/* @at is behind the snapshot; its files are set in @wanted, if that is one. */
-static const char *
-take_snapshot (const guint8 **at, guint *ret_disks, guint8 *wanted)
-{
-  const char *ref = (const char *)*at;
-  guint n, index = 0;
+/* One snapshot of the block. */
+typedef struct {
+  const char *ref;
+  guint64 hash;
+  guint n_disks;
+  const guint8 *disks;
+  const guint8 *files;
+} Snapshot;
 
-  *at += strlen (ref) + 1;
-  *ret_disks = (guint)take_number (at);
-  n = (guint)take_number (at);
-  for (guint i = 0; i < n; i++) {
-    index += (guint)take_number (at);
-    if (wanted != NULL)
-      wanted[index] = TRUE;
-  }
-  return ref;
+static void
+take_snapshot (const guint8 **at, Snapshot *snapshot)
+{
+  guint n;
+
+  snapshot->ref = (const char *)*at;
+  *at += strlen (snapshot->ref) + 1;
+  memcpy (&snapshot->hash, *at, sizeof snapshot->hash);
+  *at += sizeof snapshot->hash;
+  snapshot->n_disks = (guint)vsphere_take_number (at);
+  snapshot->disks = *at;
+  for (guint i = 0; i < 2 * snapshot->n_disks; i++)
+    vsphere_take_number (at);
+  snapshot->files = *at;
+  n = (guint)vsphere_take_number (at);
+  for (guint i = 0; i < n; i++)
+    vsphere_take_number (at);
 }
 
 static void
-find_wanted (const VsphereLayout *self, const guint8 *snapshots,
-             const char *ref, guint8 *wanted)
+mark_files (const Snapshot *snapshot, guint8 *wanted)
 {
-  guint n_disks;
+  const guint8 *at = snapshot->files;
+  guint n = (guint)vsphere_take_number (&at), index = 0;
 
-  for (guint i = 0; i < self->n_snapshots; i++) {
-    const guint8 *again = snapshots;
-
-    if (g_str_equal (take_snapshot (&snapshots, &n_disks, NULL), ref)) {
-      take_snapshot (&again, &n_disks, wanted);
-      return;
-    }
+  for (guint i = 0; i < n; i++) {
+    index += (guint)vsphere_take_number (&at);
+    wanted[index] = TRUE;
   }
 }
 
@@ -380,9 +468,10 @@ walk (const VsphereLayout *self, const guint8 *wanted, gint64 modified,
       VixExtFile *files, char *names, const guint8 **ret_end, gsize *ret_n)
 {
   g_autoptr (GString) name = g_string_new (NULL);
-  Cursor cursor = { .at = self->data, .name = name };
+  Cursor cursor = { .name = name };
   gsize size = 0, n = 0;
 
+  take_dirs (self, G_MAXUINT, &cursor.at);
   for (guint i = 0; i < self->n_files; i++) {
     take_file (&cursor);
     if (wanted != NULL && !wanted[i])
@@ -398,6 +487,24 @@ walk (const VsphereLayout *self, const guint8 *wanted, gint64 modified,
   return size;
 }
 
+/* FALSE if there is none. */
+static gboolean
+find_snapshot (const VsphereLayout *self, const char *ref, Snapshot *snapshot)
+{
+  const guint8 *at;
+  gsize n;
+
+  if (self == NULL)
+    return FALSE;
+  walk (self, NULL, 0, NULL, NULL, &at, &n);
+  for (guint i = 0; i < self->n_snapshots; i++) {
+    take_snapshot (&at, snapshot);
+    if (g_str_equal (snapshot->ref, ref))
+      return TRUE;
+  }
+  return FALSE;
+}
+
 VixExtFile *
 vsphere_layout_list (const VsphereLayout *self, const char *ref,
                      gint64 modified, gsize *ret_n)
@@ -405,21 +512,43 @@ vsphere_layout_list (const VsphereLayout *self, const char *ref,
   g_autofree guint8 *wanted = NULL;
   VixExtFile *files;
   const guint8 *end;
+  Snapshot snapshot;
   gsize size;
 
   *ret_n = 0;
   if (self == NULL)
     return g_new0 (VixExtFile, 1);
-  size = walk (self, NULL, modified, NULL, NULL, &end, ret_n);
   if (ref != NULL) {
     wanted = g_new0 (guint8, (gsize)self->n_files + 1);
-    find_wanted (self, end, ref, wanted);
-    size = walk (self, wanted, modified, NULL, NULL, &end, ret_n);
+    if (find_snapshot (self, ref, &snapshot))
+      mark_files (&snapshot, wanted);
   }
+  size = walk (self, wanted, modified, NULL, NULL, &end, ret_n);
   files = g_malloc0 (MAX (*ret_n, 1) * sizeof *files + size);
   walk (self, wanted, modified, files, (char *)(files + MAX (*ret_n, 1)), &end,
         ret_n);
   return files;
+}
+
+char *
+vsphere_layout_find_path (const VsphereLayout *self, const char *file)
+{
+  g_autoptr (GString) name = g_string_new (NULL);
+  g_autofree char *dir = NULL;
+  Cursor cursor = { .name = name };
+  const guint8 *end;
+
+  if (self == NULL)
+    return NULL;
+  take_dirs (self, G_MAXUINT, &cursor.at);
+  for (guint i = 0; i < self->n_files; i++) {
+    take_file (&cursor);
+    if (!g_str_equal (name->str, file))
+      continue;
+    dir = take_dirs (self, cursor.dir, &end);
+    return g_strconcat (dir, file, NULL);
+  }
+  return NULL;
 }
 
 GHashTable *
@@ -427,6 +556,7 @@ vsphere_layout_count_disks (const VsphereLayout *self)
 {
   GHashTable *counts;
   const guint8 *at;
+  Snapshot snapshot;
   gsize n;
 
   if (self == NULL || self->n_snapshots == 0)
@@ -434,10 +564,37 @@ vsphere_layout_count_disks (const VsphereLayout *self)
   counts = g_hash_table_new (g_str_hash, g_str_equal);
   walk (self, NULL, 0, NULL, NULL, &at, &n);
   for (guint i = 0; i < self->n_snapshots; i++) {
-    guint n_disks;
-    const char *ref = take_snapshot (&at, &n_disks, NULL);
-
-    g_hash_table_insert (counts, (gpointer)ref, GUINT_TO_POINTER (n_disks));
+    take_snapshot (&at, &snapshot);
+    g_hash_table_insert (counts, (gpointer)snapshot.ref,
+                         GUINT_TO_POINTER (snapshot.n_disks));
   }
   return counts;
+}
+
+guint64
+vsphere_layout_hash_chains (const VsphereLayout *self, const char *ref)
+{
+  Snapshot snapshot;
+
+  return find_snapshot (self, ref, &snapshot) ? snapshot.hash : 0;
+}
+
+gint64
+vsphere_layout_get_chain_bytes (const VsphereLayout *self, const char *ref,
+                                gint64 key)
+{
+  Snapshot snapshot;
+  const guint8 *at;
+
+  if (!find_snapshot (self, ref, &snapshot))
+    return 0;
+  at = snapshot.disks;
+  for (guint i = 0; i < snapshot.n_disks; i++) {
+    gint64 here = (gint64)vsphere_take_number (&at);
+    gint64 bytes = (gint64)vsphere_take_number (&at);
+
+    if (here == key)
+      return bytes;
+  }
+  return 0;
 }

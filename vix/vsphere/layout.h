@@ -39,6 +39,16 @@ guint64 vsphere_layout_hash (const VsphereLayout *self);
 VixExtFile *vsphere_layout_list (const VsphereLayout *self, const char *ref,
                                  gint64 modified, gsize *ret_n);
 
+/* (transfer full) (nullable): "[ds] dir/file" of the listed @file. */
+char *vsphere_layout_find_path (const VsphereLayout *self, const char *file);
+
+/* Stands for the files, by name and size, that the disks of the snapshot are
+ * made of; 0 if it is not told of. */
+guint64 vsphere_layout_hash_chains (const VsphereLayout *self, const char *ref);
+/* What the files of the chain of device @key come to together; 0 unknown. */
+gint64 vsphere_layout_get_chain_bytes (const VsphereLayout *self,
+                                       const char *ref, gint64 key);
+
 /* (transfer full) (nullable): from the objects of snapshots (keys in @self) to
  * how many disks are part of each. */
 GHashTable *vsphere_layout_count_disks (const VsphereLayout *self);

@@ -43,6 +43,9 @@ const MirrorNode *mirror_get_datacenter (const MirrorNode *node);
 
 /* ---- virtual machines ---- */
 
+/* What was asked of one snapshot, see mirror-disks.c. */
+typedef struct MirrorKnown MirrorKnown;
+
 struct VsphereVm {
   MirrorNode node;
   gboolean dirty; /* in VsphereMirror.dirty */
@@ -52,6 +55,9 @@ struct VsphereVm {
   guint confirmed_serial; /* the last of them that reached everybody */
   /* The objects of record->snapshots, in that order, NUL-terminated each. */
   char *snapshot_refs;
+  guint serial;              /* counts the changes of its properties */
+  GArray *known;             /* (MirrorKnown); NULL: none */
+  guint known_serial;        /* as of that, nothing is not known */
   VsphereLayout *layout;     /* NULL: not known */
   guint64 taken_layout_hash; /* of the layout that was there when taken */
 
@@ -89,6 +95,8 @@ extern const MirrorProperty mirror_vm_properties[];
 extern const gsize mirror_n_vm_properties;
 
 void mirror_vm_clear (VsphereVm *self);
+/* Drops what was asked of snapshots that are gone. */
+void mirror_vm_forget_gone (VsphereVm *self);
 /* All properties unset; the record stays until the next rebuild. */
 void mirror_vm_reset (VsphereVm *self);
 /* Makes the record anew from the properties, except path and .vmx path. */

@@ -147,6 +147,7 @@ take_snapshots (VsphereVm *self, const GArray *drafts, const SoapRef *current)
   vix_vm_record_unref (old);
   g_free (self->snapshot_refs);
   self->snapshot_refs = pack_refs (drafts);
+  mirror_vm_forget_gone (self);
 }
 
 static void
@@ -452,6 +453,8 @@ mirror_vm_clear (VsphereVm *self)
   vix_vm_record_unref (self->record);
   vix_vm_record_unref (self->taken);
   g_free (self->snapshot_refs);
+  if (self->known != NULL)
+    g_array_unref (self->known);
 }
 
 /* Why people should look at it; "" if they need not. */
@@ -515,6 +518,7 @@ mirror_vm_rebuild (VsphereVm *self)
   from.memoryMiB = self->memory_mib;
   from.hardwareVersion = self->hardware_version;
   from.changed = newest_change (self, &from);
+  self->serial++;
   self->record = vix_vm_record_new (&from);
   vix_vm_record_unref (old);
 }
@@ -552,6 +556,24 @@ vsphere_vm_list_files (const VsphereVm *self, const char *ref, gint64 modified,
                        gsize *ret_n)
 {
   return vsphere_layout_list (self->layout, ref, modified, ret_n);
+}
+
+guint
+vsphere_vm_get_serial (const VsphereVm *self)
+{
+  return self->serial;
+}
+
+char *
+vsphere_vm_find_file (const VsphereVm *self, const char *file)
+{
+  return vsphere_layout_find_path (self->layout, file);
+}
+
+gint64
+vsphere_vm_get_chain_bytes (const VsphereVm *self, const char *ref, gint64 key)
+{
+  return vsphere_layout_get_chain_bytes (self->layout, ref, key);
 }
 
 const char *

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "core/inventory.h"
+#include "vsphere/disks.h"
 #include "vsphere/soap/types.h"
 
 G_BEGIN_DECLS
@@ -108,12 +109,64 @@ gint64 vsphere_vm_find_snapshot_id (const VsphereVm *self, const char *ref);
  * see vsphere_layout_list(). */
 VixExtFile *vsphere_vm_list_files (const VsphereVm *self, const char *ref,
                                    gint64 modified, gsize *ret_n);
+/* Another one once anything of it changed. */
+guint vsphere_vm_get_serial (const VsphereVm *self);
+/* (transfer full) (nullable): "[ds] dir/file" of the listed @file. */
+char *vsphere_vm_find_file (const VsphereVm *self, const char *file);
+/* What the files of that disk's chain come to together; 0 unknown. */
+gint64 vsphere_vm_get_chain_bytes (const VsphereVm *self, const char *ref,
+                                   gint64 key);
 /* "[ds] dir/vm.vmx" as on the wire; "" unknown. */
 const char *vsphere_vm_get_wire_path (const VsphereVm *self);
 /* (nullable): the value of the datacenter that it is in. */
 const char *vsphere_vm_get_datacenter (const VsphereVm *self);
 /* (transfer full): its path for dcPath: "North/DC1", names as on the wire. */
 char *vsphere_vm_dup_datacenter_path (const VsphereVm *self);
+
+/* ---- the disks of snapshots, which are asked for (mirror-disks.c) ---- */
+
+/* What is known of one snapshot. */
+typedef struct {
+  guint64 state; /* vsphere_vm_get_chain_state() when that was so */
+  VsphereDisks *disks;
+  gsize config_bytes; /* length of its .vmx as we write it */
+  /* Of the disks by number, up to 64: whether it was found out that nothing
+   * was written between the parent and it, and whether that is so. */
+  guint64 settled;
+  guint64 unwritten;
+} VsphereKnown;
+
+/* Stands for the files that the disks of snapshot @id are made of, and never
+ * changes as long as they are the same; 0: there is no such snapshot. */
+guint64 vsphere_vm_get_chain_state (const VsphereVm *self, gint64 id);
+/* (nullable): borrowed while the lock is held */
+VsphereKnown *vsphere_vm_get_known (const VsphereVm *self, gint64 id);
+/* @facts: copied */
+void vsphere_vm_put_known (VsphereVm *self, gint64 id,
+                           const VsphereKnown *facts);
+/* Of all its snapshots. */
+void vsphere_vm_forget_known (VsphereVm *self);
+
+/* A snapshot of which the disks are to be asked for. */
+typedef struct {
+  char *vm;
+  gint64 snapshot;
+  char *ref;
+  char *directory; /* of the VM: "[ds] dir/" */
+  guint64 state;
+} VsphereWant;
+
+/**
+ * vsphere_mirror_want_disks:
+ * @id: a VM that there is
+ * @n_vms: with that, how many VMs at most
+ * @busy: ids of VMs to leave out
+ *
+ * Returns: (transfer full): (VsphereWant), what is not known of the VM, then
+ * of others: first of its own folder
+ */
+GPtrArray *vsphere_mirror_want_disks (VsphereMirror *self, const char *id,
+                                      guint n_vms, GHashTable *busy);
 
 /* The ids of all VMs whose path @matches says TRUE to; (transfer full). */
 typedef gboolean (*VsphereVmTest) (const VsphereVm *vm, gpointer data);

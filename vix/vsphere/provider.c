@@ -33,6 +33,8 @@ host_free (VsphereHost *host)
     g_hash_table_unref (host->waiters);
   vsphere_snapshot_clear_unsettled (host);
   g_cond_clear (&host->published);
+  g_cond_clear (&host->answered);
+  g_clear_pointer (&host->asked, g_hash_table_unref);
   vix_lock_clear (&host->lock);
   g_free (host);
 }
@@ -52,6 +54,8 @@ host_new (VsphereSession *session, VixInventory *inventory,
   host->settle_us = settle_ms * 1000;
   vix_lock_init (&host->lock, VIX_LOCK_HOST);
   g_cond_init (&host->published);
+  g_cond_init (&host->answered);
+  host->asked = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   g_queue_init (&host->unsettled);
   host->mirror = vsphere_mirror_new (!service->is_vcenter);
   host->waiters = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
@@ -260,6 +264,57 @@ provider_get_config (gpointer host, const char *id, gint64 snapshot,
   return text;
 }
 
+static gboolean
+provider_measure_config (gpointer host, const char *id, gint64 snapshot,
+                         gsize *ret_bytes, const VixOp *op, GError **error)
+{
+  return converted (
+    vsphere_measure_config (host, id, snapshot, ret_bytes, op, error), error);
+}
+
+static VixFileReader *
+opened (VixFileReader *reader, GError **error)
+{
+  if (reader == NULL)
+    vsphere_error_convert (error);
+  return reader;
+}
+
+static VixFileReader *
+provider_open_file (gpointer host, const char *id, gint64 snapshot,
+                    const char *name, const VixOp *op, GError **error)
+{
+  return opened (vsphere_open_file (host, id, snapshot, name, op, error),
+                 error);
+}
+
+static gboolean
+provider_list_images (gpointer host, const char *id, gint64 snapshot,
+                      VixExtImage **ret_images, gsize *ret_count,
+                      const VixOp *op, GError **error)
+{
+  return converted (
+    vsphere_list_images (host, id, snapshot, ret_images, ret_count, op, error),
+    error);
+}
+
+static VixFileReader *
+provider_open_image (gpointer host, const char *id, gint64 snapshot,
+                     const char *node, const VixOp *op, GError **error)
+{
+  return opened (vsphere_open_image (host, id, snapshot, node, op, error),
+                 error);
+}
+
+static VixFileReader *
+provider_open_changes (gpointer host, const char *id, gint64 older,
+                       gint64 snapshot, const char *node, const VixOp *op,
+                       GError **error)
+{
+  return opened (
+    vsphere_open_changes (host, id, older, snapshot, node, op, error), error);
+}
+
 /* Cloning is not among what VIX does with these hosts. */
 const VixProviderOps vsphere_provider_ops = {
   .name = "vsphere",
@@ -280,4 +335,9 @@ const VixProviderOps vsphere_provider_ops = {
   .edit_snapshot = provider_edit_snapshot,
   .list_files = provider_list_files,
   .get_config = provider_get_config,
+  .measure_config = provider_measure_config,
+  .open_file = provider_open_file,
+  .list_images = provider_list_images,
+  .open_image = provider_open_image,
+  .open_changes = provider_open_changes,
 };

@@ -364,7 +364,12 @@ func (o *order) storeFile(key string) (interface{}, error) {
 		}
 		f.status = status
 	}
+	if o.q.Get("staged") != "" {
+		o.w.staged[key] = f
+		return map[string]int{"size": len(f.data)}, nil
+	}
 	o.w.files[key] = f
+	o.w.fileStored(key)
 	return map[string]int{"size": len(f.data)}, nil
 }
 

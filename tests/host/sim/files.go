@@ -51,7 +51,13 @@ func (v *vm) files() []file {
 		list = add(list, ".vmss", types.VirtualMachineFileLayoutExFileTypeSuspend, 65536, nil)
 		list = add(list, ".vmem", types.VirtualMachineFileLayoutExFileTypeSuspendMemory, int64(v.plain.Hardware.MemoryMB)<<20, nil)
 	}
-	return append(list, file{dir + "/vmware.log", types.VirtualMachineFileLayoutExFileTypeLog, v.log, nil, start})
+	list = append(list, file{dir + "/vmware.log", types.VirtualMachineFileLayoutExFileTypeLog, v.log, nil, start})
+	for i := range list {
+		if f := v.w.storedAt(v, list[i].name); f != nil {
+			list[i].size = f.size()
+		}
+	}
+	return list
 }
 
 func (s *snapshot) stem() string {
@@ -101,7 +107,15 @@ func (d *disk) linkFiles(l *link, when time.Time) []file {
 
 // contentID is the CID that descriptors are linked by.
 func (l *link) contentID() string {
+	if l.cid != "" {
+		return l.cid
+	}
 	return l.uuid[:8]
+}
+
+// longContentID ends in the CID, as ddb.longContentID does.
+func (l *link) longContentID() string {
+	return strings.ReplaceAll(l.uuid, "-", "")[8:] + l.contentID()
 }
 
 func (d *disk) descriptor(l *link) string {

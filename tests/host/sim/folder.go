@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"regexp"
 	"sort"
 	"strings"
 	"time"
@@ -91,6 +92,73 @@ func (f *stored) open() (io.ReadSeeker, time.Time, int) {
 	return content, f.when, http.StatusOK
 }
 
+func (f *stored) size() int64 {
+	if f.local == "" {
+		return int64(len(f.data))
+	}
+	info, err := os.Stat(f.local)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// head is the beginning: as much as holds a descriptor.
+func (f *stored) head() []byte {
+	content, _, status := f.open()
+	if status != http.StatusOK {
+		return nil
+	}
+	if closer, ok := content.(io.Closer); ok {
+		defer closer.Close()
+	}
+	data, _ := io.ReadAll(io.LimitReader(content, 64<<10))
+	return data
+}
+
+// storedAt is what a test put where a VM has the file "[ds] dir/name", or nil.
+func (w *world) storedAt(v *vm, name string) *stored {
+	if len(w.files) == 0 {
+		return nil
+	}
+	prefix := fmt.Sprintf("[%s] ", v.place.datastore.Name)
+	return w.files[v.place.datastore.Self.Value+" "+strings.TrimPrefix(name, prefix)]
+}
+
+var cidLine = regexp.MustCompile(`(?m)^CID=([0-9a-fA-F]{1,8})`)
+
+// fileStored tells whom it concerns: sizes in layoutEx, and a disk's CID.
+func (w *world) fileStored(key string) {
+	for _, v := range w.order {
+		prefix := fmt.Sprintf("[%s] ", v.place.datastore.Name)
+		name := prefix + strings.TrimPrefix(key, v.place.datastore.Self.Value+" ")
+		if path.Dir(name) != v.dir() {
+			continue
+		}
+		for i := range v.disks {
+			for l := range v.links(i) {
+				if l.file() != name {
+					continue
+				}
+				if m := cidLine.FindSubmatch(w.files[key].head()); m != nil {
+					l.cid = fmt.Sprintf("%08s", m[1])
+				}
+			}
+		}
+		v.disksMoved()
+	}
+}
+
+// dropStored forgets what a test put in the place of a disk's file.
+func (w *world) dropStored(v *vm, l *link) {
+	for _, name := range []string{l.file(), l.dir + "/" + l.extent()} {
+		if f := w.storedAt(v, name); f != nil {
+			prefix := fmt.Sprintf("[%s] ", v.place.datastore.Name)
+			delete(w.files, v.place.datastore.Self.Value+" "+strings.TrimPrefix(name, prefix))
+		}
+	}
+}
+
 // isObjectStore tells stores whose disks are no files.
 func isObjectStore(ds *mo.Datastore) bool {
 	return strings.EqualFold(ds.Summary.Type, "vsan") || strings.EqualFold(ds.Summary.Type, "vvol")
@@ -111,7 +179,7 @@ func (w *world) everyVM() []*vm {
 }
 
 // locked tells whether a running VM holds a file so that nobody may read it:
-// the extents that it writes, and its swap.
+// the extents that it writes, its swap and its log.
 func (v *vm) locked(name string) bool {
 	if v.power != on {
 		return false
@@ -120,19 +188,27 @@ func (v *vm) locked(name string) bool {
 		if name == d.head.dir+"/"+d.head.extent() {
 			return true
 		}
+		f := v.w.storedAt(v, name)
+		if name == d.head.file() && f != nil && !bytes.HasPrefix(f.head(), []byte("#")) {
+			return true // descriptor and data in one
+		}
 	}
-	return strings.HasSuffix(name, ".vswp")
+	return strings.HasSuffix(name, ".vswp") || name == v.dir()+"/vmware.log"
 }
 
 // find looks a file up; status is an HTTP status when there is none to give.
 func (w *world) find(ds *mo.Datastore, name string) (content io.ReadSeeker, when time.Time, status int) {
-	if f, ok := w.files[putKey(ds, name)]; ok {
-		return f.open()
-	}
 	full := fmt.Sprintf("[%s] %s", ds.Name, name)
+	f := w.files[putKey(ds, name)]
 	for _, v := range w.everyVM() {
 		if v.place.datastore.Self != ds.Self || v.dir() != path.Dir(full) {
 			continue
+		}
+		if f != nil && v.locked(full) {
+			return nil, time.Time{}, http.StatusInternalServerError
+		}
+		if f != nil {
+			break
 		}
 		for _, f := range v.files() {
 			if f.name != full {
@@ -149,6 +225,9 @@ func (w *world) find(ds *mo.Datastore, name string) (content io.ReadSeeker, when
 			}
 			return &zeros{size: f.size}, f.when, http.StatusOK
 		}
+	}
+	if f != nil {
+		return f.open()
 	}
 	return nil, time.Time{}, http.StatusNotFound
 }

@@ -125,12 +125,22 @@ func (v *vm) newDelta(d *disk, parent *link) *link {
 // collapse merges what nobody restores to any more: a file that is no
 // snapshot's head and that one other file stands on takes that one's data.
 func (v *vm) collapse() {
+	merged := false
 	for i, d := range v.disks {
 		if d.independent {
 			continue
 		}
 		for v.collapseOne(i) {
+			merged = true
 		}
+	}
+	if !merged {
+		return
+	}
+	for key, f := range v.w.staged {
+		v.w.files[key] = f
+		delete(v.w.staged, key)
+		v.w.fileStored(key)
 	}
 }
 
@@ -159,6 +169,8 @@ func (v *vm) collapseOne(i int) bool {
 
 // replaceLink makes all who use the file old use the file merged.
 func (v *vm) replaceLink(i int, old, merged *link, links map[*link]bool) {
+	v.w.dropStored(v, old)
+	merged.cid = old.cid
 	for other := range links {
 		if other.parent == old {
 			other.parent = merged

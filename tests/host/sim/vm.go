@@ -56,6 +56,7 @@ type link struct {
 	name   string // without .vmdk
 	parent *link
 	uuid   string
+	cid    string // of the descriptor that a test stored
 }
 
 func (l *link) file() string {
@@ -243,7 +244,7 @@ func (d *disk) backing(l *link, datastore moref) *types.VirtualDiskFlatVer2Backi
 		ThinProvisioned: types.NewBool(l.parent == nil),
 		WriteThrough:    types.NewBool(false),
 		Uuid:            l.uuid,
-		ContentId:       strings.ReplaceAll(l.uuid, "-", ""),
+		ContentId:       l.longContentID(),
 	}
 	b.FileName = l.file()
 	b.Datastore = &datastore

@@ -55,6 +55,7 @@ type world struct {
 	set      settings
 	failures []*failure
 	files    map[string]*stored // that tests stored, by putKey
+	staged   map[string]*stored // that take their place at the next merge
 	started  time.Time
 
 	sessions map[string]*session // by cookie
@@ -157,6 +158,7 @@ func newWorld(o *options) (*world, error) {
 		sessions:  make(map[string]*session),
 		views:     make(map[moref]*view),
 		files:     make(map[string]*stored),
+		staged:    make(map[string]*stored),
 		started:   now(),
 		closed:    make(chan struct{}),
 	}
