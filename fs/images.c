@@ -201,17 +201,48 @@ still_holds (const FsImageList *self, const FsNode *node)
   return TRUE;
 }
 
+static char *
+key_of (const FsNode *node, gint64 snapshot)
+{
+  return g_strdup_printf ("%u %" G_GINT64_FORMAT, node->id.slot, snapshot);
+}
+
+/* The time of what did not change since @from was made of it, which is not lost
+ * with the snapshot that it is the time of: of nightly snapshots the oldest go.
+ * @all: it is of the same snapshot; otherwise of the parent. */
+static void
+carry_times_over (FsImageList *self, const FsNode *node,
+                  const FsImageList *from, gboolean all)
+{
+  guint i;
+
+  for (i = 0; from != NULL && i < self->images->len; i++) {
+    FsImage *image = &g_array_index (self->images, FsImage, i);
+    const FsImage *old
+      = fs_image_list_at (from, fs_image_list_find (from, image->node));
+
+    if (old != NULL && old->bytes == image->bytes
+        && (all || image->changed_by != node->snapshot->id))
+      image->changed = old->changed;
+  }
+}
+
 FsImageList *
 fs_images_get (FsImages *self, const FsNode *node)
 {
-  g_autofree char *key = g_strdup_printf ("%u %" G_GINT64_FORMAT, node->id.slot,
-                                          (gint64)node->snapshot->id);
-  FsImageList *list = fs_kept_get (self->kept, key);
+  gint64 id = node->snapshot->id;
+  g_autofree char *key = key_of (node, id);
+  g_autofree char *parent_key = key_of (node, node->snapshot->parent);
+  g_autoptr (FsImageList) old = fs_kept_get (self->kept, key);
+  g_autoptr (FsImageList) parent = NULL;
+  FsImageList *list;
 
-  if (list != NULL && still_holds (list, node))
-    return list;
-  fs_image_list_unref (list);
+  if (old != NULL && still_holds (old, node))
+    return g_steal_pointer (&old);
   list = make_list (self, node);
+  parent = fs_kept_get (self->kept, parent_key);
+  carry_times_over (list, node, parent, FALSE);
+  carry_times_over (list, node, old, TRUE);
   if (list->error == 0)
     fs_kept_put (self->kept, key, list, 1);
   return list;

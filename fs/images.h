@@ -16,7 +16,8 @@
 
 G_BEGIN_DECLS
 
-#define FS_IMAGES_KEPT 256
+/* A few hundred bytes each. */
+#define FS_IMAGES_KEPT 8192
 
 typedef struct {
   char *name; /* "scsi0-0.img" */
@@ -25,7 +26,8 @@ typedef struct {
   gint64 allocated;  /* bytes */
   gint64 changed_by; /* id of the newest snapshot with other content than its
                       * parent */
-  gint64 changed;    /* microseconds since 1970: when that was made */
+  gint64 changed;    /* microseconds since 1970: when that was made, or one
+                      * before it that is gone */
 } FsImage;
 
 /* Counted and immutable. */

@@ -131,6 +131,26 @@ fs_image_label (FsMount *mount, const FsNode *node)
   return image != NULL ? g_strdup (image->name) : NULL;
 }
 
+/* In latest/ the time of the newest snapshot's image, which may be of one that
+ * is gone. */
+static gint64
+changed_time (FsMount *mount, const FsNode *node, const FsImage *image)
+{
+  FsNodeId id = { node->id.slot, 0, FS_KIND_LATEST_DISKS, 0 };
+  g_autoptr (FsImageList) list = NULL;
+  g_auto (FsNode) newest = { 0 };
+  const FsImage *latest;
+
+  if (node->id.kind != FS_KIND_LATEST_IMAGE
+      || !fs_tree_resolve (mount->tree, fs_node_pack (id), &newest))
+    return image->changed;
+  list = fs_images_get (mount->images, &newest);
+  latest = fs_image_list_at (list, fs_image_list_find (list, image->node));
+  if (latest == NULL || latest->changed_by != node->snapshot->id)
+    return image->changed;
+  return latest->changed;
+}
+
 int
 fs_image_measure (FsMount *mount, const FsNode *node, struct stat *attr)
 {
@@ -141,7 +161,7 @@ fs_image_measure (FsMount *mount, const FsNode *node, struct stat *attr)
     return list->error != 0 ? list->error : ESTALE;
   attr->st_size = image->bytes;
   attr->st_blocks = (image->allocated + 511) / 512;
-  attr->st_mtim = fs_attr_time (image->changed);
+  attr->st_mtim = fs_attr_time (changed_time (mount, node, image));
   return 0;
 }
 

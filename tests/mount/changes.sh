@@ -144,7 +144,7 @@ known_writes_are_listed () {
 # Not in listings, and always there.
 since_is_hidden () {
   local s=$mnt/known/snapshots
-  same 0 "$(ls -A "$s/b" | grep -c since)" && [[ -d $s/b/.since ]] \
+  same '' "$(find "$s/b" -name '.since')" && [[ -d $s/b/.since ]] \
     && same $'a\nc' "$(ls "$s/b/.since")" \
     && fails 'No such file' ls "$s/b/.since/b" \
     && fails 'No such file' ls "$s/b/.since/other" \

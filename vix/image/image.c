@@ -36,8 +36,15 @@ find_changed_by (VmdkChain *chain, gint64 snapshot, VixImageParentFunc parent,
     if (next == vmdk_chain_get_depth (chain))
       return TRUE;
     for (; blank && i < next; i++) {
-      if (!vmdk_link_is_blank (vmdk_chain_get_link (chain, i), &blank, error))
+      VmdkLink *link = vmdk_chain_get_link (chain, i);
+
+      if (!vmdk_link_is_blank (link, &blank, error))
         return FALSE;
+      /* A disk that grew is another one. */
+      blank
+        = blank
+          && vmdk_link_get_capacity (link)
+               == vmdk_link_get_capacity (vmdk_chain_get_link (chain, i + 1));
     }
     snapshot = older;
   }
