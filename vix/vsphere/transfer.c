@@ -259,11 +259,13 @@ begin_fetch_locked (VsphereTransfer *self, VsphereFile *file, guint64 first,
   return NULL;
 }
 
+/* Telling nobody is a system call, too. */
 static void
 wake_waiters_locked (Fetch *self)
 {
   self->wake_at = G_MAXUINT;
-  g_cond_broadcast (&self->changed);
+  if (self->refs > 1)
+    g_cond_broadcast (&self->changed);
 }
 
 static gsize

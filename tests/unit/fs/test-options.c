@@ -229,7 +229,7 @@ main (int argc, char **argv)
   g_test_add_func ("/options/the-last-wins", test_last_wins);
   g_test_add_func ("/options/users-by-name", test_names);
   g_test_add_func ("/options/those-of-mount-and-fstab", test_generic);
-  g_test_add_func ("/fs/options/sizes", test_sizes);
+  g_test_add_func ("/options/sizes-have-units", test_sizes);
   g_test_add_func ("/options/errors-name-the-option", test_refusals);
   g_test_add_func ("/options/arguments-are-counted", test_arguments);
   g_test_add_func ("/options/flags", test_flags);

@@ -19,6 +19,7 @@ struct SoapPool {
   GCond changed; /* a slot became free, or somebody was cancelled */
   GQueue idle;   /* of Idle, the one used last first */
   guint busy;    /* slots taken */
+  guint waiting; /* for one */
 };
 
 SoapPool *
@@ -100,9 +101,11 @@ take_slot (SoapPool *self, GCancellable *cancellable)
     id = g_cancellable_connect (cancellable, G_CALLBACK (on_cancelled), self,
                                 NULL);
   vix_lock (&self->lock);
+  self->waiting++;
   while (self->busy >= self->max_busy
          && !g_cancellable_is_cancelled (cancellable))
     vix_lock_wait (&self->lock, &self->changed);
+  self->waiting--;
   taken = self->busy < self->max_busy;
   self->busy += taken;
   vix_unlock (&self->lock);
@@ -117,7 +120,8 @@ free_slot (SoapPool *self)
   vix_lock (&self->lock);
   self->busy--;
   /* All: the one woken might be just the one that is cancelled. */
-  g_cond_broadcast (&self->changed);
+  if (self->waiting > 0)
+    g_cond_broadcast (&self->changed);
   vix_unlock (&self->lock);
 }
 
