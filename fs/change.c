@@ -291,8 +291,6 @@ lead_around (FsChange *self)
   FsStale *stale = fs_stale_new ();
 
   fs_tree_switch_alias (self->mount->tree, self->slot, self->alias, stale);
-  if (stale->entries->len > 0)
-    fs_stats_add (&self->mount->stats, FS_STAT_SWITCHES, 1);
   fs_notify_send (self->mount->notify, stale);
 }
 
@@ -307,8 +305,10 @@ on_slow (gpointer data)
   slow = !self->done && self->unclaimed != NULL;
   self->slow = slow;
   g_mutex_unlock (&all->lock);
-  if (slow)
+  if (slow) {
+    fs_stats_add (&self->mount->stats, FS_STAT_SLOW, 1);
     lead_around (self);
+  }
   return G_SOURCE_REMOVE;
 }
 
@@ -323,29 +323,29 @@ timer_new (guint ms, GSourceFunc func, FsChange *self)
   return timer;
 }
 
-/* Puts it on the list; an errno if it is not to run. */
+/* Puts it on the list; an errno if it is not to run. @ret_is_slow: it will
+ * be, as all are on hosts over the network, or one before it is. */
 static int
-enter_list (FsChange *self, gboolean *ret_behind_slow)
+enter_list (FsChange *self, gboolean *ret_is_slow)
 {
   FsChanges *all = self->mount->changes;
   int number = all->stopping ? ESHUTDOWN : 0;
   guint i;
 
-  *ret_behind_slow = FALSE;
+  *ret_is_slow = !fs_host_source (self->host)->is_local;
   for (i = 0; number == 0 && i < all->running->len; i++) {
     const FsChange *other = all->running->pdata[i];
 
     if (other->slot != self->slot)
       continue;
     if (other->slow)
-      *ret_behind_slow = TRUE;
+      *ret_is_slow = TRUE;
     if (self->new_shown != NULL && other->new_shown != NULL
         && strcmp (self->new_shown, other->new_shown) == 0)
       number = EEXIST;
   }
   if (number == 0) {
     self->id = ++all->last_id;
-    self->slow = *ret_behind_slow;
     all->active++;
     g_ptr_array_add (all->running, fs_change_ref (self));
     /* Not before: an interrupt that came already is looked for at once. */
@@ -365,7 +365,7 @@ keep_job (FsChange *self, VixHandle job)
   g_mutex_lock (&all->lock);
   self->job = job;
   cancelled = self->cancelled;
-  if (!self->done && !self->slow) {
+  if (!self->done) {
     self->timer = timer_new (FS_SLOW_MS, on_slow, self);
     g_source_attach (self->timer, NULL);
   }
@@ -396,12 +396,12 @@ void
 fs_change_start (FsChange *self)
 {
   FsChanges *all = self->mount->changes;
-  gboolean behind_slow = FALSE;
+  gboolean is_slow = FALSE;
   int number;
 
   g_mutex_lock (&all->lock);
   number
-    = self->mount->options->read_only ? EROFS : enter_list (self, &behind_slow);
+    = self->mount->options->read_only ? EROFS : enter_list (self, &is_slow);
   g_mutex_unlock (&all->lock);
   if (number != 0) {
     claim (self);
@@ -413,7 +413,7 @@ fs_change_start (FsChange *self)
   }
   fs_stats_add (&self->mount->stats, FS_STAT_JOBS, 1);
   add_event (self, TELL_START, 0, VIX_OK, NULL);
-  if (behind_slow)
+  if (is_slow)
     lead_around (self);
   start_job (self);
 }

@@ -46,8 +46,8 @@ static const StatRow stat_rows[FS_N_STATS] = {
                            "Nodes the kernel was told to ask for again." },
   [FS_STAT_ENTRIES_SENT] = { "vixfs_invalidated_names_total", "counter",
                              "Names the kernel was told to look up again." },
-  [FS_STAT_SWITCHES] = { "vixfs_slow_operations_total", "counter",
-                         "Operations that readers were led around." },
+  [FS_STAT_SLOW] = { "vixfs_slow_operations_total", "counter",
+                     "Operations that took more than a moment." },
   [FS_STAT_CHANGES_OK]
   = { "vixfs_changes_total", "counter", "Changes made on the host." },
   [FS_STAT_CHANGES_FAILED] = { "vixfs_changes_failed_total", "counter",

@@ -49,7 +49,7 @@ typedef enum {
   FS_STAT_ERRORS,           /* requests answered with an errno */
   FS_STAT_NODES_SENT,       /* invalidations of nodes */
   FS_STAT_ENTRIES_SENT,     /* invalidations of names */
-  FS_STAT_SWITCHES,         /* new aliases for slow operations */
+  FS_STAT_SLOW,             /* operations beyond FS_SLOW_MS */
   FS_STAT_CHANGES_OK,       /* operations that changed something */
   FS_STAT_CHANGES_FAILED,   /* ... that did not come off */
   FS_STAT_BYTES_READ,       /* of files/ */
