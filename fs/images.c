@@ -125,12 +125,14 @@ add_image (FsImageList *self, const FsNode *node, const VixExtImage *from)
   if (image.name == NULL || *from->problem != '\0') {
     g_autofree char *text = fs_text_escape (from->problem);
 
-    g_warning ("%s: snapshot %" G_GINT64_FORMAT ": disk %s is not shown: %s",
+    g_warning ("%s: snapshot %" G_GINT64_FORMAT ": disk %s cannot be read: %s",
                node->vm->displayName, (gint64)node->snapshot->id, from->node,
                text);
-    g_free (image.name);
-    return;
+    image.error
+      = from->error != VIX_OK ? fs_errno_from_vix (from->error) : EOPNOTSUPP;
   }
+  if (image.name == NULL)
+    return;
   image.changed = time_of_snapshot (node, image.changed_by);
   image.node = g_strdup (from->node);
   g_array_append_val (self->images, image);

@@ -28,6 +28,8 @@ typedef struct {
                       * parent */
   gint64 changed;    /* microseconds since 1970: when that was made, or one
                       * before it that is gone */
+  int error;         /* errno if it cannot be read; it has a name all the same,
+                      * so that nobody takes the rest for all */
 } FsImage;
 
 /* Counted and immutable. */
@@ -44,7 +46,7 @@ FsImages *fs_images_new (FsMount *mount);
 void fs_images_free (FsImages *self);
 
 /* (transfer full): the images of @node's snapshot. May block on a local disk.
- * What cannot be read is left out, and said in the log. */
+ * What cannot be read is told in the log. */
 FsImageList *fs_images_get (FsImages *self, const FsNode *node);
 void fs_image_list_unref (FsImageList *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FsImageList, fs_image_list_unref)

@@ -159,6 +159,8 @@ fs_image_measure (FsMount *mount, const FsNode *node, struct stat *attr)
 
   if (image == NULL)
     return list->error != 0 ? list->error : ESTALE;
+  if (image->error != 0)
+    return image->error;
   attr->st_size = image->bytes;
   attr->st_blocks = (image->allocated + 511) / 512;
   attr->st_mtim = fs_attr_time (changed_time (mount, node, image));

@@ -122,23 +122,30 @@ unchanged_disks_keep_their_times () {
       "$(stat -c %.Y "$s/b/disks/scsi0-0.img")" >/dev/null
 }
 
-# A disk enlarged after a snapshot: the chain's links differ in size. They are
-# read, and not merged.
+enlarge () { # SIZE: the disk of "grown"
+  qemu-img create -q -f vmdk -F vmdk -b "$(now_disk grown)" \
+    "$vms/grown/to-$1.vmdk" "$1" \
+    && sed -i "s/^scsi0:0\.fileName = .*/scsi0:0.fileName = \"to-$1.vmdk\"/" \
+      "$vms/grown/grown.vmx"
+}
+
+# A disk enlarged between snapshots: the chain's links differ in size. They are
+# read, and not merged; and without a write it is another disk already.
 enlarged_disks_have_images () {
   local s=$mnt/grown/snapshots
   make_vm grown monolithicSparse 16M && within 10 test -d "$mnt/grown" \
-    && scribble_at grown 15M && mkdir "$s/small" || return 1
-  qemu-img create -q -f vmdk -F vmdk -b "$(now_disk grown)" \
-    "$vms/grown/large.vmdk" 40M || return 1
-  sed -i 's/^scsi0:0\.fileName = .*/scsi0:0.fileName = "large.vmdk"/' \
-    "$vms/grown/grown.vmx"
-  scribble_at grown 39M && snapshot_and_keep grown large || return 1
-  same "16777216 41943040" "$(stat -c %s "$s/small/disks/scsi0-0.img") $(
-    stat -c %s "$s/slarge/disks/scsi0-0.img")" \
+    && scribble_at grown 15M && mkdir "$s/small" && enlarge 40M \
+    && scribble_at grown 39M && snapshot_and_keep grown large \
+    && enlarge 44M && snapshot_and_keep grown empty || return 1
+  same '16777216 41943040 46137344' \
+    "$(stat -c %s "$s"/s{mall,large,empty}/disks/*.img | xargs)" \
     && cmp "$scratch/grown.large.raw" "$s/slarge/disks/scsi0-0.img" \
+    && cmp "$scratch/grown.empty.raw" "$s/sempty/disks/scsi0-0.img" \
     && cmp -n 16777216 "$scratch/grown.large.raw" "$s/small/disks/scsi0-0.img" \
     && fails 'needs cleaning' rmdir "$s/small" \
-    && cmp "$scratch/grown.large.raw" "$s/slarge/disks/scsi0-0.img"
+    && cmp "$scratch/grown.large.raw" "$s/slarge/disks/scsi0-0.img" \
+    && ! same "$(stat -c %.Y "$s/slarge/disks/scsi0-0.img")" \
+      "$(stat -c %.Y "$s/sempty/disks/scsi0-0.img")" >/dev/null
 }
 
 images_are_read_only () {
@@ -180,15 +187,24 @@ reads_are_right_while_others_change () {
     && cmp "$scratch/monolithicSparse.0.raw" "$s/s0/disks/scsi0-0.img"
 }
 
-# A chain that is not whole has no image, and the log of warnings says why.
-broken_chains_have_none () {
-  local s=$mnt/twoGbMaxExtentFlat/snapshots
+# A chain that is not whole: its image has a name, so that a backup does not
+# miss it unseen, and every use of it fails; the log of warnings says why.
+broken_chains_are_told () {
+  local s=$mnt/twoGbMaxExtentFlat/snapshots name
   sed -i 's/^CID=.*/CID=12345678/' \
     "$vms/twoGbMaxExtentFlat/twoGbMaxExtentFlat.vmdk"
   remount_vms || return 1
-  same '' "$(ls "$s/s5/disks")" \
-    && grep -q 'is not shown: .*made on content' "$scratch/mnt.err" \
-    && same $'scsi0-0.changes\nscsi0-0.img' "$(ls "$s/s0/disks")"
+  for name in s5/disks/scsi0-0.img s5/disks/scsi0-0.changes \
+    s5/.since/s4/scsi0-0.img ../latest/disks/scsi0-0.img; do
+    fails 'needs cleaning' stat "$s/$name" \
+      && fails 'needs cleaning' cat "$s/$name" || return 1
+  done
+  same $'scsi0-0.changes\nscsi0-0.img' "$(ls "$s/s0/disks")" \
+    && same $'scsi0-0.changes\nscsi0-0.img' "$(cd "$s/s5/disks" \
+      && printf '%s\n' *)" \
+    && fails 'needs cleaning' tar -cf /dev/null -C "$s/s5" disks \
+    && grep -q 'cannot be read: .*made on content' "$scratch/mnt.err" \
+    && cat "$s/s0/disks/scsi0-0.img" >/dev/null
 }
 
 # As root only; a container may not have the kernel's file.
@@ -239,6 +255,6 @@ check images-are-read-only images_are_read_only
 check open-image-pins-its-snapshot open_image_pins_its_snapshot
 check reads-are-right-while-others-change reads_are_right_while_others_change
 check damage-is-an-error-where-it-is damage_is_an_error_where_it_is
-check broken-chains-have-none broken_chains_have_none
+check broken-chains-are-told broken_chains_are_told
 check it-unmounts stop_vixfs
 finish

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/error.h"
+
 /* ---- since when a disk has its content ---- */
 
 /* The number of the link @id, from @first on; the depth if there is none. */
@@ -69,6 +71,16 @@ vix_image_describe (VmdkChain *chain, gint64 snapshot,
 }
 
 /* ---- the list ---- */
+
+void
+vix_image_set_problem (VixExtImage *image, const GError *problem)
+{
+  image->problem = g_strdup (problem != NULL ? problem->message : "");
+  image->error = VIX_OK;
+  if (problem != NULL)
+    image->error
+      = problem->domain == VIX_ERROR ? (VixError)problem->code : VIX_E_FAIL;
+}
 
 static void
 image_clear (gpointer data)

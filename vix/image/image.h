@@ -9,6 +9,9 @@
 
 G_BEGIN_DECLS
 
+/* What is wrong with a disk that cannot be read; NULL: nothing. */
+void vix_image_set_problem (VixExtImage *image, const GError *problem);
+
 /* (VixExtImage) with texts of its own: frees them. */
 GArray *vix_images_new (void);
 /* All of @images by node, in one g_malloc block. */
@@ -26,7 +29,7 @@ typedef gboolean (*VixImageParentFunc) (gpointer data, gint64 *ret_snapshot,
  * @ret_image: (out): bytes, allocated and changedBy
  *
  * Reads all tables. changedBy is the newest snapshot, up from @snapshot while
- * what was frozen holds nothing of its own.
+ * what was frozen holds nothing of its own and is as large as what it is on.
  */
 gboolean vix_image_describe (VmdkChain *chain, gint64 snapshot,
                              VixImageParentFunc parent, gpointer data,

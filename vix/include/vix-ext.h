@@ -337,6 +337,7 @@ typedef struct VixExtImage {
   int64 changedBy;     /* id of the newest snapshot, this one or an ancestor,
                         * whose content differs from its parent's */
   const char *problem; /* "" or why it cannot be read; then the sizes are 0 */
+  VixError error;      /* of the problem; VIX_OK: there is none */
 } VixExtImage;
 
 /* The disks that are part of @snapshot, by node. One buffer for all, to be

@@ -131,6 +131,7 @@ vsphere_list_images (VsphereHost *host, const char *id, gint64 snapshot,
     }
     image.node = g_strdup (disk->node);
     image.problem = g_strdup (disk->problem);
+    image.error = readable ? VIX_OK : VIX_E_NOT_SUPPORTED;
     g_array_append_val (images, image);
   }
   *ret_images = vix_images_pack (images);

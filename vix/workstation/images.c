@@ -68,7 +68,7 @@ describe_image (WsLook *look, const WsSnapshot *snapshot,
   image->changedBy = snapshot->uid;
   if (chain != NULL)
     vix_image_describe (chain, snapshot->uid, climb, &data, image, &error);
-  image->problem = g_strdup (error != NULL ? error->message : "");
+  vix_image_set_problem (image, error);
 }
 
 gboolean
