@@ -50,6 +50,10 @@
 #include <gio/gio.h>
 #include <sanitizer/tsan_interface.h>
 
+/* The runtime has them and its header has not. */
+void AnnotateIgnoreWritesBegin (const char *file, int line);
+void AnnotateIgnoreWritesEnd (const char *file, int line);
+
 /* The real function is a weak reference: not every program uses, or is linked
  * with, all of them. */
 #define TSAN_REAL(type, name, args)                                            \
@@ -210,11 +214,17 @@ TSAN_REAL (GThreadPool *, thread_pool_new,
                                error);
 }
 
+/* What GLib allocates here a worker frees before it says that it has it. */
 TSAN_REAL (gboolean, thread_pool_push,
            (GThreadPool * pool, gpointer data, GError **error))
 {
+  gboolean pushed;
+
   __tsan_release (data);
-  return real_thread_pool_push (pool, data, error);
+  AnnotateIgnoreWritesBegin (__FILE__, __LINE__);
+  pushed = real_thread_pool_push (pool, data, error);
+  AnnotateIgnoreWritesEnd (__FILE__, __LINE__);
+  return pushed;
 }
 
 /* Not watched: GLib frees the pool on its last worker's thread. */
