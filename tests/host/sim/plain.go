@@ -54,8 +54,9 @@ func (p *plainServer) address() string {
 	return p.server.URL.Host
 }
 
+// stop does not close the server: that would wait for calls that are held
+// open, up to a minute. The process ends with it.
 func (p *plainServer) stop() {
 	p.server.CloseClientConnections()
-	p.server.Close()
 	p.model.Remove()
 }
