@@ -140,5 +140,6 @@ fs_list_fill (FsMount *mount, const FsNode *dir, guint64 offset, FsList *list)
       || after > FS_SLOT_MAX)
     return 0;
   kind->list (mount, dir, (guint32)after, list);
-  return 0;
+  /* Never a part: the kernel keeps for good what it gets. */
+  return list->error;
 }

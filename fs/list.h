@@ -19,6 +19,7 @@ struct FsList {
   gsize size;
   gsize used;
   gboolean names_move; /* of the directory, see entries.h */
+  int error;           /* errno of what it holds that could not be had */
 };
 
 /* Fills @list with what @dir holds beyond @offset; errno. */

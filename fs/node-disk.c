@@ -105,6 +105,7 @@ fs_disks_list (FsMount *mount, const FsNode *dir, guint32 after, FsList *list)
   g_autoptr (FsImageList) images = fs_images_get (mount->images, dir);
   guint32 slot;
 
+  list->error = images->error;
   for (slot = MAX (after / 2, 1); slot <= images->images->len; slot++) {
     const FsImage *image = fs_image_list_at (images, slot);
     g_autofree char *changes = changes_name (image);
@@ -183,7 +184,7 @@ open_reader (FsMount *mount, const FsNode *node, const FsImage *image,
   else
     error = VixExt_OpenImage (host, node->vm->id, node->snapshot->id,
                               image->node, &open->reader, &message);
-  if (VIX_FAILED (error)) {
+  if (VIX_FAILED (error) && error != VIX_E_CANCELLED) {
     g_autofree char *text = fs_text_escape (message);
 
     g_warning ("%s: %s: %s: %s", node->vm->displayName, image->name,

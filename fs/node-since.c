@@ -96,6 +96,7 @@ fs_older_list (FsMount *mount, const FsNode *dir, guint32 after, FsList *list)
   g_autoptr (FsImageList) images = fs_images_get (mount->images, dir);
   guint32 slot;
 
+  list->error = images->error;
   for (slot = after; slot <= images->images->len; slot++) {
     if (!fs_list_add (mount, list, fs_image_list_at (images, slot)->name,
                       difference_id (dir, slot), slot))

@@ -382,7 +382,12 @@ read_directory (fuse_req_t req, FsOp op, fuse_ino_t ino, size_t size, off_t off)
   FsMount *mount = mount_of (req);
   g_autoptr (FsRequest) rq = request_new (req, op, ino, NULL);
   g_autofree char *buffer = g_malloc (size);
-  FsList list = { req, op == FS_OP_READDIRPLUS, buffer, size, 0, FALSE };
+  FsList list = {
+    .req = req,
+    .plus = op == FS_OP_READDIRPLUS,
+    .buffer = buffer,
+    .size = size,
+  };
   g_auto (FsNode) dir = { 0 };
   int number;
 

@@ -32,10 +32,8 @@ static const char *const readable[]
 
 /* (transfer full) (nullable): why a file of the chain cannot be read. */
 static char *
-find_problem (const SoapDeviceBacking *backing)
+find_problem (const SoapDeviceBacking *backing, const char *kind)
 {
-  const char *kind = backing->kind == NULL ? "" : backing->kind;
-
   if (g_str_equal (kind, "VirtualDiskRawDiskMappingVer1BackingInfo"))
     return g_strdup ("it is a raw device mapping: what it holds is not in "
                      "files of the datastore");
@@ -67,10 +65,14 @@ capacity_of (const SoapVirtualDevice *device)
 static char *
 collect_chain (const SoapDeviceBacking *backing, GPtrArray *chain)
 {
+  const char *kind = "";
   char *problem = NULL;
 
   for (; backing != NULL && problem == NULL; backing = backing->parent) {
-    problem = find_problem (backing);
+    /* A parent is of its child's type where it does not say another. */
+    if (backing->kind != NULL)
+      kind = backing->kind;
+    problem = find_problem (backing, kind);
     if (problem == NULL && chain->len == VMDK_MAX_CHAIN)
       problem
         = g_strdup_printf ("its chain has more than %d files", VMDK_MAX_CHAIN);

@@ -115,6 +115,9 @@ func (l *link) contentID() string {
 
 // longContentID ends in the CID, as ddb.longContentID does.
 func (l *link) longContentID() string {
+	if l.cid != "" {
+		return strings.Repeat("0", 24) + l.cid
+	}
 	return strings.ReplaceAll(l.uuid, "-", "")[8:] + l.contentID()
 }
 

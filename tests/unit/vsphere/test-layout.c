@@ -126,6 +126,56 @@ test_of_snapshots (void)
 }
 
 static void
+assert_found (const VsphereLayout *layout, const char *name, const char *wanted)
+{
+  g_autofree char *path = vsphere_layout_find_path (layout, name);
+
+  g_assert_cmpstr (path, ==, wanted);
+}
+
+static void
+test_paths (void)
+{
+  g_autofree VsphereLayout *layout = make_web (files, G_N_ELEMENTS (files));
+
+  assert_found (layout, "web.vmx", "[ds] web/web.vmx");
+  assert_found (layout, "web-flat.vmdk", "[ds] web/web-flat.vmdk");
+  assert_found (layout, "log.vmdk", "[other] web/log.vmdk");
+  assert_found (layout, "web", NULL);
+  assert_found (layout, "[ds] web/web.vmx", NULL);
+  assert_found (NULL, "web.vmx", NULL);
+}
+
+/* What a snapshot's disks are made of: another number when a file of theirs is
+ * another, and the same whatever happens to other files. */
+static void
+test_chains (void)
+{
+  SoapFileLayoutExFileInfo moved[G_N_ELEMENTS (files)];
+  g_autofree VsphereLayout *layout = make_web (files, G_N_ELEMENTS (files));
+  g_autofree VsphereLayout *other = NULL;
+  gint64 base = 500 + (G_GINT64_CONSTANT (1) << 40);
+
+  memcpy (moved, files, sizeof files);
+  moved[3].name = "[ds] web/web-000009.vmdk";
+  other = make_web (moved, G_N_ELEMENTS (moved));
+  g_assert_cmpuint (vsphere_layout_hash_chains (layout, "snapshot-1"), ==,
+                    vsphere_layout_hash_chains (other, "snapshot-1"));
+  g_assert_cmpuint (vsphere_layout_hash_chains (layout, "snapshot-2"), !=,
+                    vsphere_layout_hash_chains (other, "snapshot-2"));
+  g_assert_cmpuint (vsphere_layout_hash_chains (layout, "snapshot-3"), ==, 0);
+  g_assert_cmpint (vsphere_layout_get_chain_bytes (layout, "snapshot-1", 2000),
+                   ==, base);
+  g_assert_cmpint (vsphere_layout_get_chain_bytes (layout, "snapshot-2", 2000),
+                   ==, base + 501);
+  /* Independent, and no disk at all. */
+  g_assert_cmpint (vsphere_layout_get_chain_bytes (layout, "snapshot-1", 2001),
+                   ==, 0);
+  g_assert_cmpint (vsphere_layout_get_chain_bytes (layout, "snapshot-3", 2000),
+                   ==, 0);
+}
+
+static void
 test_nothing (void)
 {
   const SoapVirtualMachineFileLayoutEx none = { .file = { NULL, 0 } };
@@ -239,6 +289,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/vsphere/layout/all-files", test_all);
   g_test_add_func ("/vsphere/layout/files-of-snapshots", test_of_snapshots);
+  g_test_add_func ("/vsphere/layout/paths", test_paths);
+  g_test_add_func ("/vsphere/layout/chains", test_chains);
   g_test_add_func ("/vsphere/layout/nothing", test_nothing);
   g_test_add_func ("/vsphere/layout/hash", test_hash);
   g_test_add_func ("/vsphere/layout/names-twice", test_names_twice);
