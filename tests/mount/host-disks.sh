@@ -277,7 +277,7 @@ sys.exit(sum(r["hits"] for r in json.load(sys.stdin)) < int(sys.argv[1]))' "$1"
 ended () { ! kill -0 "$1" 2>/dev/null; }
 
 hosts_that_are_away_say_so () {
-  fresh_mount && ls "$snaps/s0/disks" || return 1
+  fresh_mount && ls "$snaps"/s*/disks || return 1
   host_ctl "$(of p CONTROL)" down >/dev/null
   within 20 grep -q reconnecting "$mnt/.vixfs/hosts" \
     && same "$size" "$(stat -c %s "$(image 0)")" \
