@@ -229,6 +229,22 @@ carry_times_over (FsImageList *self, const FsNode *node,
   }
 }
 
+/* Whether it would come out the same again: what is damaged stays damaged, but
+ * a host that was away comes back. */
+static gboolean
+is_final (const FsImageList *self)
+{
+  guint i;
+
+  for (i = 0; i < self->images->len; i++) {
+    int error = g_array_index (self->images, FsImage, i).error;
+
+    if (error != 0 && error != EUCLEAN && error != EOPNOTSUPP)
+      return FALSE;
+  }
+  return self->error == 0;
+}
+
 FsImageList *
 fs_images_get (FsImages *self, const FsNode *node)
 {
@@ -245,7 +261,7 @@ fs_images_get (FsImages *self, const FsNode *node)
   parent = fs_kept_get (self->kept, parent_key);
   carry_times_over (list, node, parent, FALSE);
   carry_times_over (list, node, old, TRUE);
-  if (list->error == 0)
+  if (is_final (list))
     fs_kept_put (self->kept, key, list, 1);
   return list;
 }
