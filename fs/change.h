@@ -6,8 +6,9 @@
  * Nobody waits: the thread that got the request starts the job and is free,
  * the job's callback answers. The kernel keeps directories locked meanwhile; on
  * a host over the network, and if it takes longer than %FS_SLOW_MS, everybody
- * else is led around them (README.md, Aliases). A signal that ends or interrupts the caller cancels the
- * job; if it does not end soon the caller gets EINTR and the job goes on alone.
+ * else is led around them (README.md, Aliases). A signal that ends or
+ * interrupts the caller cancels the job; if it does not end soon the caller
+ * gets EINTR and the job goes on alone.
  *
  * Any thread. Lock level 2; nothing is answered or called while it is held.
  */

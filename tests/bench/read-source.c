@@ -110,7 +110,7 @@ main (int argc, char **argv)
         .user_name = user != NULL ? user : "nobody",
         .password = user != NULL ? g_getenv ("VIXFS_PASSWORD") : "none",
         .thumbprint = argc > 2 ? argv[2] : NULL };
-  VsphereSession *session;
+  VsphereSession *session = NULL;
   VsphereTransfer *transfer;
   VsphereFile *file;
 

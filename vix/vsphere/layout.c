@@ -396,21 +396,14 @@ typedef struct {
   guint dir;
 } Cursor;
 
-/* (transfer full): the path of directory @index; with %G_MAXUINT nothing, but
- * @at is behind them. */
-static char *
-take_dirs (const VsphereLayout *self, guint index, const guint8 **at)
+/* Sets @at behind the first @n directories; returns the last of these in @dir,
+ * which is scratch. */
+static void
+take_dirs (const VsphereLayout *self, guint n, const guint8 **at, GString *dir)
 {
-  g_autoptr (GString) dir = g_string_new (NULL);
-  char *found = NULL;
-
   *at = self->data;
-  for (guint i = 0; i < self->n_dirs; i++) {
+  for (guint i = 0; i < n; i++)
     vsphere_take_text (at, dir);
-    if (i == index)
-      found = g_strdup (dir->str);
-  }
-  return found;
 }
 
 static void
@@ -471,7 +464,7 @@ walk (const VsphereLayout *self, const guint8 *wanted, gint64 modified,
   Cursor cursor = { .name = name };
   gsize size = 0, n = 0;
 
-  take_dirs (self, G_MAXUINT, &cursor.at);
+  take_dirs (self, self->n_dirs, &cursor.at, name);
   for (guint i = 0; i < self->n_files; i++) {
     take_file (&cursor);
     if (wanted != NULL && !wanted[i])
@@ -534,19 +527,18 @@ char *
 vsphere_layout_find_path (const VsphereLayout *self, const char *file)
 {
   g_autoptr (GString) name = g_string_new (NULL);
-  g_autofree char *dir = NULL;
   Cursor cursor = { .name = name };
   const guint8 *end;
 
   if (self == NULL)
     return NULL;
-  take_dirs (self, G_MAXUINT, &cursor.at);
+  take_dirs (self, self->n_dirs, &cursor.at, name);
   for (guint i = 0; i < self->n_files; i++) {
     take_file (&cursor);
     if (!g_str_equal (name->str, file))
       continue;
-    dir = take_dirs (self, cursor.dir, &end);
-    return g_strconcat (dir, file, NULL);
+    take_dirs (self, cursor.dir + 1, &end, name);
+    return g_strconcat (name->str, file, NULL);
   }
   return NULL;
 }

@@ -272,11 +272,11 @@ add_link (Chain *c)
 
   switch (roll (c, 8)) {
   case 0:
-    if (c->name != NULL) {
+    if (c->name != NULL)
       add_our_link (c, name);
-      break;
-    }
-    /* fall through */
+    else
+      add_qemu_link (c, name);
+    break;
   case 1:
     add_qemu_link (c, name);
     break;
