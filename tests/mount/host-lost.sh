@@ -10,7 +10,7 @@ vm=$mnt/vm00000
 s=$vm/snapshots
 
 mount_p () {
-  mount_host p "$mnt" -o connect_timeout=3,answer_timeout=4,settle_timeout=4
+  mount_host p "$mnt" -o connect_timeout=3,answer_timeout=4,stall_timeout=4,settle_timeout=4
 }
 
 is_connected () { grep -q $'\tconnected\t' "$mnt/.vixfs/hosts"; }
