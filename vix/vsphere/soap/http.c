@@ -50,7 +50,7 @@ struct SoapHttp {
   gint64 window_at;    /* the present stall window began */
   gsize window_bytes;
   guint64 received; /* bytes of the answer */
-  GError *error; /* from on_data */
+  GError *error;    /* from on_data */
 };
 
 void
