@@ -355,7 +355,8 @@ typedef struct {
 } Refusal;
 
 static const Refusal refusals[] = {
-  { "another-part", "action=header&name=Content-Range&value=bytes%200-16383/25166601",
+  { "another-part",
+    "action=header&name=Content-Range&value=bytes%200-16383/25166601",
     VIX_E_NET_HTTP_HTTP_RETURNED_ERROR, "another part" },
   { "no-word-on-the-part", "action=header&name=Content-Range",
     VIX_E_NET_HTTP_HTTP_RETURNED_ERROR, "which part" },
@@ -453,8 +454,8 @@ test_not_to_be_opened (void)
   /* A host that says 403 of a file: it is the file, or the user. */
   g_free (
     bed_ctl (rig->sim, "file?path=[LocalDS_0]%%20data/x.vmdk&status=403"));
-  assert_cannot_open (rig, "[LocalDS_0] data/x.vmdk",
-                      VIX_E_FILE_ALREADY_LOCKED, "running");
+  assert_cannot_open (rig, "[LocalDS_0] data/x.vmdk", VIX_E_FILE_ALREADY_LOCKED,
+                      "running");
   g_free (bed_ctl (rig->sim, "set?deny=Datastore.FileManagement"));
   assert_cannot_open (rig, base, VIX_E_HOST_USER_PERMISSIONS,
                       "Datastore.FileManagement");
@@ -492,8 +493,8 @@ test_objects_are_no_files (void)
                       VIX_E_NOT_SUPPORTED, "vSAN");
   assert_cannot_open (rig, "[LocalDS_0] vm00000/vsan://4d1e2f",
                       VIX_E_NOT_SUPPORTED, "vSAN");
-  assert_cannot_open (rig, "[LocalDS_0] vm00000/none.log",
-                      VIX_E_FILE_NOT_FOUND, "no such file");
+  assert_cannot_open (rig, "[LocalDS_0] vm00000/none.log", VIX_E_FILE_NOT_FOUND,
+                      "no such file");
   descriptor = open_path (rig, "[LocalDS_0] vm00000/vm00000.vmdk", TRUE, NULL);
   g_assert_nonnull (descriptor);
 }
@@ -516,9 +517,8 @@ test_small_files (void)
   g_assert_no_error (error);
   g_assert_cmpuint (g_bytes_get_size (empty), ==, 0);
   before = bed_count (rig->sim, "folder GET");
-  text
-    = vsphere_datastore_read_all (rig->bed->host, "ha-datacenter",
-                                  "[LocalDS_0] data/text", 10, NULL, &error);
+  text = vsphere_datastore_read_all (rig->bed->host, "ha-datacenter",
+                                     "[LocalDS_0] data/text", 10, NULL, &error);
   g_assert_no_error (error);
   g_assert_cmpmem (g_bytes_get_data (text, NULL), g_bytes_get_size (text),
                    "hello\n", 6);
