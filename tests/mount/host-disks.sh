@@ -140,6 +140,19 @@ walking_again_asks_nothing () {
     && same "$before" "$(calls a RetrievePropertiesEx RetrieveProperties)"
 }
 
+# Of each pair; a write may touch one grain more than it fills.
+differences_are_right () {
+  python3 "$(dirname "$0")/judge-changes.py" "$snaps" \
+    $((12 * (300 * 512 + 8192)))
+}
+
+latest_is_the_newest () {
+  cmp "$store/raw2" "$top/latest/disks/scsi0-0.img" \
+    && cmp "$store/raw0" "$top/latest/disks/scsi0-1.img" \
+    && same "$(stat -c '%s %.Y' "$(image 0 1)")" \
+      "$(stat -c '%s %.Y' "$top/latest/disks/scsi0-1.img")"
+}
+
 files_are_read () {
   cmp "$store/$vm.vmdk" "$top/files/$vm.vmdk" \
     && cmp "$store/raw0" "$snaps/s0/files/$vm-flat.vmdk" \
@@ -309,6 +322,8 @@ check tools-copy-it tools_copy_it
 check facts-are-true facts_are_true
 check unchanged-disks-keep-their-times unchanged_disks_keep_their_times
 check changes-are-exact changes_are_exact
+check differences-are-right differences_are_right
+check latest-is-the-newest latest_is_the_newest
 check files-are-read files_are_read
 check config-is-of-the-snapshot config_is_of_the_snapshot
 check walking-again-asks-nothing walking_again_asks_nothing

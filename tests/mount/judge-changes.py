@@ -38,7 +38,7 @@ def check(older, newer, ranges, what):
     """Outside of the ranges, which ascend and are merged, all is equal."""
     at = 0
     for start, length in ranges + [(len(newer), 0)]:
-        assert start > at or at == 0, (what, start)
+        assert start > at or at == 0 or length == 0, (what, start)
         assert older[at:start] == newer[at:start], (what, at, start)
         at = start + length
     assert at == len(newer), (what, at)

@@ -16,8 +16,8 @@
 #define GRAIN 128u /* sectors */
 #define PER_TABLE 512u
 #define DISK_SECTORS (G_GUINT64_CONSTANT (1) << 32)
-#define DIRECTORY 1u /* its first sector; the tables follow, then the grains   \
-                      */
+/* Its first sector; the tables follow, then the grains. */
+#define DIRECTORY 1u
 #define TABLE_SECTORS (PER_TABLE * 4 / SECTOR)
 #define SPREAD 100u /* one grain of so many is there */
 #define MEMORY_BYTES (64u << 20)
