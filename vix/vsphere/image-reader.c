@@ -341,7 +341,7 @@ typedef struct {
   guint64 offset;
   void *buf;
   gsize len;
-  gsize *ret_done;
+  gsize done; /* out */
 } Reading;
 
 static gboolean
@@ -350,25 +350,28 @@ read_once (VixFileReader *file, gpointer data, GError **error)
   Reading *reading = data;
 
   return file->read (file, reading->offset, reading->buf, reading->len,
-                     reading->ret_done, error);
+                     &reading->done, error);
 }
 
 static gboolean
 image_read (VixFileReader *base, guint64 offset, void *buf, gsize len,
             gsize *ret_done, GError **error)
 {
-  Reading reading = { offset, buf, len, ret_done };
+  Reading reading = { offset, buf, len, 0 };
 
   VIX_MAY_BLOCK ();
-  return converted (attempt ((ImageReader *)base, read_once, &reading, error),
-                    error);
+  if (!converted (attempt ((ImageReader *)base, read_once, &reading, error),
+                  error))
+    return FALSE;
+  *ret_done = reading.done;
+  return TRUE;
 }
 
 typedef struct {
   guint64 offset;
   guint64 len;
-  gboolean *ret_data;
-  guint64 *ret_len;
+  gboolean is_data; /* out */
+  guint64 run;      /* out */
 } Mapping;
 
 static gboolean
@@ -376,19 +379,23 @@ map_once (VixFileReader *file, gpointer data, GError **error)
 {
   Mapping *mapping = data;
 
-  return file->map (file, mapping->offset, mapping->len, mapping->ret_data,
-                    mapping->ret_len, error);
+  return file->map (file, mapping->offset, mapping->len, &mapping->is_data,
+                    &mapping->run, error);
 }
 
 static gboolean
 image_map (VixFileReader *base, guint64 offset, guint64 len, gboolean *ret_data,
            guint64 *ret_len, GError **error)
 {
-  Mapping mapping = { offset, len, ret_data, ret_len };
+  Mapping mapping = { offset, len, FALSE, 0 };
 
   VIX_MAY_BLOCK ();
-  return converted (attempt ((ImageReader *)base, map_once, &mapping, error),
-                    error);
+  if (!converted (attempt ((ImageReader *)base, map_once, &mapping, error),
+                  error))
+    return FALSE;
+  *ret_data = mapping.is_data;
+  *ret_len = mapping.run;
+  return TRUE;
 }
 
 static void
