@@ -7,23 +7,10 @@
 # that writes what qemu-img cannot.
 # shellcheck source=tests/mount/host-lib.sh
 . "$(dirname "$0")/host-lib.sh"
+# shellcheck source=tests/mount/host-chain.sh
+. "$(dirname "$0")/host-chain.sh"
 kind=${2:-esx}
-store=$scratch/store
 size=$((24 << 20))
-mkdir "$store"
-
-# VM DISK: a name's beginning
-stem () { printf '%s%s' "$1" "$([[ $2 == 0 ]] || echo "_$2")"; }
-
-# put FILE [OPTION...]: a file of $store into the VM's directory
-put () {
-  local vm=${1%%[_.-]*} path
-  path=$(about a vm vm="$vm" 'a["vmx"]')
-  path=${path%/*}/$1
-  curl -sS --fail-with-body -o "$scratch/put.out" -X PUT --data-binary '' \
-    --get --data-urlencode "path=$path" --data-urlencode "dc=$dc" \
-    --data-urlencode "local=$store/$1" "${@:2}" "$(of a CONTROL)/file"
-}
 
 # What the guest's disk held, N after N: it wrote here and there.
 make_raw () {
@@ -41,19 +28,10 @@ for n in range(4):
 P
 }
 
-# link VM DISK N KIND: the file that holds what was written from N - 1 to N.
+# link VM DISK N KIND: what was written from N - 1 to N.
 link () {
-  local name cid=$((0x11110000 + $3)) before file
-  name=$(stem "$1" "$2")
-  before=$name
-  (($3 > 1)) && before=$(printf '%s-%06d' "$name" "$(($3 - 1))")
-  (($3 > 0)) && name=$(printf '%s-%06d' "$name" "$3")
-  "$MAKE_DELTA" "$4" "$store/$name.vmdk" "$(printf %x $cid)" \
-    "$(printf %x $((cid - 1)))" "$before.vmdk" "$store/raw$(($3 - 1))" \
-    "$store/raw$3" && put "$name.vmdk" || return 1
-  for file in "$store/$name"-{flat,delta,sesparse}.vmdk; do
-    [[ ! -e $file ]] || put "${file##*/}" || return 1
-  done
+  write_link "$@" "$store/raw$(($3 - 1))" "$store/raw$3" \
+    "$(printf %x $((0x11110000 + $3)))" "$(printf %x $((0x11110000 + $3 - 1)))"
 }
 
 # A chain of three snapshots on disk 0, while disk 1 gets nothing after its
@@ -68,11 +46,8 @@ make_history () {
     link "$vm" 0 "$((i + 1))" "$([[ $i == 1 ]] && echo cowd || echo sesparse)" \
       || return 1
     # Nothing was written: the same content, by the same name.
-    "$MAKE_DELTA" sesparse "$store/$(stem "$vm" 1)-00000$((i + 1)).vmdk" \
-      11110000 11110000 "$(basename "$(stem "$vm" 1)$( ((i)) \
-        && echo "-00000$i").vmdk")" "$store/raw0" "$store/raw0" || return 1
-    put "$(stem "$vm" 1)-00000$((i + 1)).vmdk" \
-      && put "$(stem "$vm" 1)-00000$((i + 1))-sesparse.vmdk" || return 1
+    write_link "$vm" 1 "$((i + 1))" sesparse "$store/raw0" "$store/raw0" \
+      11110000 11110000 || return 1
   done
 }
 

@@ -4,6 +4,8 @@
 # backup programs that know by it what did not change.
 # shellcheck source=tests/mount/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/mount/tools.sh
+. "$(dirname "$0")/tools.sh"
 
 size=$((16 << 20))
 
@@ -20,15 +22,6 @@ write_disk () { # NUMBER VALUE: 64 KiB of it somewhere
 night () { # NAME
   sleep 0.05
   mkdir "$mnt/web/snapshots/$1"
-}
-
-image_bytes () {
-  sed -n 's/^vixfs_image_bytes_read_total //p' "$mnt/.vixfs/stats"
-}
-
-# so_much WANTED GOT: bytes; the kernel may have dropped a page and asked again.
-so_much () {
-  (($2 >= $1 && $2 < $1 + ($1 ? size / 16 : 1))) || same "$1" "$2"
 }
 
 identity () { # FILE...: by what programs know that a file did not change
@@ -168,20 +161,10 @@ others_snapshots_show () {
   within 3 grep -q '"name": "seven"' "$mnt/web/latest/info.json" && return $status
 }
 
-# reads BYTES COMMAND...: of images, on a mount that has read nothing yet
-reads () {
-  local bytes=$1
-  shift
-  remount_vms || return 1
-  "$@" || return 1
-  so_much "$bytes" "$(image_bytes)"
-}
-
 with_restic () { restic -q -r "$scratch/restic" "$@"; }
 restic_backup () { with_restic backup "$mnt/web/latest"; }
 
 restic_reads_what_changed () {
-  export RESTIC_PASSWORD=x RESTIC_CACHE_DIR=$scratch/restic-cache
   with_restic init && reads $((2 * size)) restic_backup \
     && night r1 && reads 0 restic_backup \
     && write_disk 1 9 && night r2 && reads "$size" restic_backup \
@@ -194,14 +177,11 @@ borg_backup () {
 }
 
 borg_reads_what_changed () {
-  export BORG_BASE_DIR=$scratch/borg-home
-  export BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes
   borg init -e none "$scratch/borg" && reads $((2 * size)) borg_backup one \
     && night b1 && reads 0 borg_backup two \
     && write_disk 0 11 && night b2 && reads "$size" borg_backup three
 }
 
-command -v restic >/dev/null && command -v borg >/dev/null || exit 77
 make_vm web monolithicSparse 16M 2 && mount_vms || exit 1
 check it-comes-with-the-first it_comes_with_the_first
 check it-is-the-newest it_is_the_newest
