@@ -107,6 +107,13 @@ fill_printed (FsMount *mount, const FsNode *node, struct stat *attr)
   return number;
 }
 
+/* Whoever walks a host that is away gets no errors; whoever reads does. */
+static gboolean
+may_lack_size (FsMount *mount, const FsNode *node)
+{
+  return fs_kind (node->id.kind)->may_lack_size && fs_may_wait (mount, node);
+}
+
 int
 fs_attr_fill (FsMount *mount, const FsNode *node, struct stat *ret_attr)
 {
@@ -128,6 +135,8 @@ fs_attr_fill (FsMount *mount, const FsNode *node, struct stat *ret_attr)
     number = kind->measure (mount, node, &attr);
   else if (kind->print != NULL)
     number = fill_printed (mount, node, &attr);
+  if (number != 0 && number != ESTALE && may_lack_size (mount, node))
+    attr.st_size = attr.st_blocks = number = 0;
   attr.st_ctim = attr.st_mtim;
   attr.st_atim = attr.st_mtim;
   if (number == 0)
@@ -143,9 +152,12 @@ fs_may_wait (FsMount *mount, const FsNode *node)
 }
 
 double
-fs_attr_timeout (const FsNode *node)
+fs_attr_timeout (FsMount *mount, const FsNode *node, const struct stat *attr)
 {
-  return fs_kind (node->id.kind)->is_volatile ? 0 : FS_TIMEOUT_SECONDS;
+  return fs_kind (node->id.kind)->is_volatile
+             || (attr->st_size == 0 && may_lack_size (mount, node))
+           ? 0
+           : FS_TIMEOUT_SECONDS;
 }
 
 int
@@ -217,7 +229,7 @@ fs_attr_fill_entry (FsMount *mount, FsNodeId id,
   if (number != 0)
     return number == ESTALE ? ENOENT : number;
   entry.generation = 1 + node.generation;
-  entry.attr_timeout = fs_attr_timeout (&node);
+  entry.attr_timeout = fs_attr_timeout (mount, &node, &entry.attr);
   entry.entry_timeout = FS_TIMEOUT_SECONDS;
   *ret_entry = entry;
   return 0;

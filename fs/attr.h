@@ -16,7 +16,8 @@ G_BEGIN_DECLS
  * of changes. */
 #define FS_TIMEOUT_SECONDS 1e8
 
-/* errno; ESTALE if the node is gone. Sizes are exact. */
+/* errno; ESTALE if the node is gone. Sizes are exact, but for that of a file
+ * whose host does not tell it now: 0. */
 int fs_attr_fill (FsMount *mount, const FsNode *node, struct stat *ret_attr);
 
 /* From microseconds since 1970. */
@@ -26,8 +27,9 @@ struct timespec fs_attr_time (gint64 microseconds);
  * from a host of the network. */
 gboolean fs_may_wait (FsMount *mount, const FsNode *node);
 
-/* Seconds that attributes of @node may be relied on. */
-double fs_attr_timeout (const FsNode *node);
+/* Seconds that @attr of @node may be relied on. */
+double fs_attr_timeout (FsMount *mount, const FsNode *node,
+                        const struct stat *attr);
 
 /* The inode number and type only, of what was just listed: never blocks. */
 int fs_attr_fill_brief (FsMount *mount, const FsNode *node,

@@ -127,6 +127,7 @@ static const FsKind kinds[FS_N_KINDS] = {
   },
   [FS_KIND_CONFIG] = {
     .name = "config.vmx", .mode = READ_ONLY, .may_wait = TRUE,
+    .may_lack_size = TRUE,
     .print = fs_config_print, .measure = fs_config_measure,
   },
   [FS_KIND_SNAPSHOT_FILES] = {
@@ -143,6 +144,7 @@ static const FsKind kinds[FS_N_KINDS] = {
   },
   [FS_KIND_CHANGES] = {
     .name = "changes", .mode = READ_ONLY, .may_wait = TRUE, .is_costly = TRUE,
+    .may_lack_size = TRUE,
     .open = fs_changes_open,
     .label = fs_image_label, .measure = fs_changes_measure,
   },
@@ -175,6 +177,7 @@ static const FsKind kinds[FS_N_KINDS] = {
   },
   [FS_KIND_LATEST_CONFIG] = {
     .name = "config.vmx", .mode = READ_ONLY, .may_wait = TRUE,
+    .may_lack_size = TRUE,
     .print = fs_config_print, .measure = fs_config_measure,
   },
   [FS_KIND_LATEST_DISKS] = {
@@ -191,6 +194,7 @@ static const FsKind kinds[FS_N_KINDS] = {
   },
   [FS_KIND_LATEST_CHANGES] = {
     .name = "changes", .mode = READ_ONLY, .may_wait = TRUE, .is_costly = TRUE,
+    .may_lack_size = TRUE,
     .open = fs_changes_open,
     .label = fs_image_label, .measure = fs_changes_measure,
   },

@@ -37,6 +37,9 @@ typedef struct {
   gboolean is_volatile;
   /* Its attributes, names or content may have to be asked for. */
   gboolean may_wait;
+  /* What the host did not tell of its size is 0 until it does; opening it
+   * says what is wrong. */
+  gboolean may_lack_size;
   /* What info.json tells is in its attributes as well. */
   gboolean has_facts;
   /* What unlink and rmdir say if nothing in the directory can go. */

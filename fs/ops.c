@@ -271,7 +271,7 @@ getattr_now (fuse_req_t req, fuse_ino_t ino)
     return;
   number = fs_attr_fill (mount, &node, &attr);
   if (number == 0)
-    fs_request_reply_attr (rq, &attr, fs_attr_timeout (&node));
+    fs_request_reply_attr (rq, &attr, fs_attr_timeout (mount, &node, &attr));
   else
     fs_request_reply (rq, number);
 }
@@ -314,7 +314,7 @@ op_setattr (fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
   else
     number = fs_attr_fill (mount, &node, &now);
   if (number == 0)
-    fs_request_reply_attr (rq, &now, fs_attr_timeout (&node));
+    fs_request_reply_attr (rq, &now, fs_attr_timeout (mount, &node, &now));
   else
     fs_request_reply (rq, number);
 }

@@ -442,7 +442,9 @@ VixFileReader *
 vsphere_open_image (VsphereHost *host, const char *id, gint64 snapshot,
                     const char *node, const VixOp *op, GError **error)
 {
-  return reader_new (host, id, snapshot, node, -1, error);
+  return vsphere_watch_check_here (host->watch, error)
+           ? reader_new (host, id, snapshot, node, -1, error)
+           : NULL;
 }
 
 VixFileReader *
@@ -450,5 +452,7 @@ vsphere_open_changes (VsphereHost *host, const char *id, gint64 older,
                       gint64 snapshot, const char *node, const VixOp *op,
                       GError **error)
 {
-  return reader_new (host, id, snapshot, node, older, error);
+  return vsphere_watch_check_here (host->watch, error)
+           ? reader_new (host, id, snapshot, node, older, error)
+           : NULL;
 }

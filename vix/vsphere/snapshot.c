@@ -294,7 +294,9 @@ vsphere_revert_to_snapshot (VsphereHost *host, const char *id, gint64 snapshot,
   call.object = (SoapRef){ "VirtualMachineSnapshot", ref };
   if (!vsphere_change_run (host, id, &call, op, NULL, error))
     return FALSE;
-  vsphere_change_settle (host, id, is_current, &wanted, op);
+  /* Back to where the VM came from, no news would tell that they are all
+   * there: it may have another power state and configuration. */
+  vsphere_refresh_vm (host, id, NULL, NULL);
   return TRUE;
 }
 
