@@ -496,9 +496,11 @@ collect_changes (const FsVm *self, guint32 slot, gint64 id, FsStale *stale)
 static void
 collect_latest (const FsVm *self, FsStale *stale)
 {
-  static const FsKindId kinds[]
-    = { FS_KIND_LATEST,        FS_KIND_LATEST_INFO,  FS_KIND_LATEST_DESCRIPTION,
-        FS_KIND_LATEST_PARENT, FS_KIND_LATEST_DISKS, FS_KIND_LATEST_FILES };
+  static const FsKindId kinds[] = {
+    FS_KIND_LATEST,        FS_KIND_LATEST_INFO,   FS_KIND_LATEST_DESCRIPTION,
+    FS_KIND_LATEST_PARENT, FS_KIND_LATEST_CONFIG, FS_KIND_LATEST_DISKS,
+    FS_KIND_LATEST_FILES
+  };
   guint i;
 
   for (i = 0; self->newest != 0 && i < G_N_ELEMENTS (kinds); i++)
@@ -520,6 +522,8 @@ fs_vm_collect_all (const FsVm *self, FsStale *stale)
     fs_stale_add_node (stale,
                        fs_vm_node (self, slot, FS_KIND_SNAPSHOT_INFO, 0));
     fs_stale_add_node (stale, fs_vm_node (self, slot, FS_KIND_PARENT, 0));
+    /* It names files, which a merge may call otherwise. */
+    fs_stale_add_node (stale, fs_vm_node (self, slot, FS_KIND_CONFIG, 0));
     collect_changes (
       self, slot, g_array_index (self->snapshots, FsVmSnapshot, i).id, stale);
   }

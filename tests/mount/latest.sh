@@ -137,8 +137,12 @@ open_files_stay () {
 # Who is inside has the newest there, too.
 working_directories_follow () (
   cd "$mnt/web/latest" || exit 1
-  night seven && grep -q '"name": "seven"' info.json \
+  cat config.vmx >/dev/null && night seven \
+    && grep -q '"name": "seven"' info.json \
     && same '../snapshots/six' "$(readlink parent)" \
+    && cmp "$mnt/web/snapshots/seven/config.vmx" config.vmx \
+    && same "$(stat -c '%s %.9Y' "$mnt/web/snapshots/seven/config.vmx")" \
+      "$(stat -c '%s %.9Y' config.vmx)" \
     && cmp "$mnt/web/snapshots/seven/disks/scsi0-0.img" disks/scsi0-0.img
 )
 
