@@ -405,7 +405,8 @@ write_grain_link (DiskFixture *f, const char *name, guint32 cid,
   mem_dir_save (dir, f->dir);
   for (guint64 i = 0; i < n; i++) {
     gsize at = i * grain * 512;
-    gsize len = MIN (grain * 512, model->len - MIN (at, model->len));
+    gsize end = MIN (at + grain * 512, MIN (sectors * 512, model->len));
+    gsize len = end - MIN (at, end);
 
     if (states[i] == VMDK_DATA)
       memcpy (model->data + at, content + at, len);
