@@ -106,13 +106,28 @@ make_diff (FsDiffs *self, const FsNode *node, gint64 older,
   return diff;
 }
 
+static char *
+make_key (const FsNode *node, gint64 older, const FsImage *image)
+{
+  return g_strdup_printf ("%u %" G_GINT64_FORMAT " %" G_GINT64_FORMAT " %s",
+                          node->id.slot, older, (gint64)node->snapshot->id,
+                          image->node);
+}
+
+FsDiff *
+fs_diffs_get_kept (FsDiffs *self, const FsNode *node, gint64 older,
+                   const FsImage *image)
+{
+  g_autofree char *key = make_key (node, older, image);
+
+  return fs_kept_get (self->kept, key);
+}
+
 FsDiff *
 fs_diffs_get (FsDiffs *self, const FsNode *node, gint64 older,
               const FsImage *image)
 {
-  g_autofree char *key = g_strdup_printf (
-    "%u %" G_GINT64_FORMAT " %" G_GINT64_FORMAT " %s", node->id.slot, older,
-    (gint64)node->snapshot->id, image->node);
+  g_autofree char *key = make_key (node, older, image);
   FsImages *images = self->mount->images;
   guint64 pins[2] = { fs_images_pin_key (node, older),
                       fs_images_pin_key (node, node->snapshot->id) };

@@ -47,6 +47,11 @@ void fs_diffs_free (FsDiffs *self);
  */
 FsDiff *fs_diffs_get (FsDiffs *self, const FsNode *node, gint64 older,
                       const FsImage *image);
+/* The same, if somebody has looked at it already: never blocks.
+ *
+ * Returns: (transfer full) (nullable) */
+FsDiff *fs_diffs_get_kept (FsDiffs *self, const FsNode *node, gint64 older,
+                           const FsImage *image);
 void fs_diff_unref (FsDiff *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FsDiff, fs_diff_unref)
 

@@ -216,9 +216,9 @@ fs_image_open (FsMount *mount, const FsNode *node, FsOpen *open)
 /* ---- changes ---- */
 
 /* (transfer full) (nullable): since the parent; of a root snapshot: all that is
- * data. */
+ * data. @only_kept: NULL if it is not known yet */
 static FsDiff *
-get_changes (FsMount *mount, const FsNode *node)
+get_changes (FsMount *mount, const FsNode *node, gboolean only_kept)
 {
   g_autoptr (FsImageList) list = fs_images_get (mount->images, node);
   const FsImage *image = fs_image_list_at (list, node->id.index);
@@ -228,16 +228,20 @@ get_changes (FsMount *mount, const FsNode *node)
     return NULL;
   if (fs_record_snapshot (node->vm, parent) == NULL)
     parent = 0;
-  return fs_diffs_get (mount->diffs, node, parent, image);
+  return only_kept ? fs_diffs_get_kept (mount->diffs, node, parent, image)
+                   : fs_diffs_get (mount->diffs, node, parent, image);
 }
 
+/* A walk over a host of the network does not read the tables of all disks:
+ * the size is known once somebody has opened the file. */
 int
 fs_changes_measure (FsMount *mount, const FsNode *node, struct stat *attr)
 {
-  g_autoptr (FsDiff) diff = get_changes (mount, node);
+  gboolean only_kept = fs_may_wait (mount, node);
+  g_autoptr (FsDiff) diff = get_changes (mount, node, only_kept);
 
   if (diff == NULL)
-    return ESTALE;
+    return only_kept ? EAGAIN : ESTALE;
   attr->st_size = (off_t)g_bytes_get_size (diff->text);
   attr->st_blocks = (attr->st_size + 511) / 512;
   return diff->error;
@@ -246,7 +250,7 @@ fs_changes_measure (FsMount *mount, const FsNode *node, struct stat *attr)
 int
 fs_changes_open (FsMount *mount, const FsNode *node, FsOpen *open)
 {
-  g_autoptr (FsDiff) diff = get_changes (mount, node);
+  g_autoptr (FsDiff) diff = get_changes (mount, node, FALSE);
 
   if (diff == NULL)
     return ESTALE;

@@ -22,6 +22,7 @@ import soap
 # Of a mount and a walk: service content, versions, login, collector, view,
 # filter, logout; the wait that is held open after the last page.
 CONSTANT = 8
+AHEAD = 64
 PAGE = 100 # objects of an update set, as on vCenter
 OTHERS = 50 # folders, datastores and so on, at most
 HELD_S = 60 # a wait without news
@@ -103,6 +104,8 @@ def requests(args, vcenter, place, count, goals):
         goals.row('another find -ls', again, 's')
         memory = mount.rss_kib()
     pages = (count + OTHERS) // PAGE + 1
+    # The disks of snapshots: of 1, 2, 4 ... VMs more with each request.
+    pages += AHEAD.bit_length() + count // AHEAD + 1
     goals.row('requests: mount and walk', first, '')
     goals.row('requests: another walk', second, '')
     goals.row('resident memory, all walked', memory / 1024, 'MiB', most=60)

@@ -36,6 +36,8 @@ launch (const char *program, const char *options)
   const char *bin = g_getenv ("HOST_BIN");
   g_autofree char *ready = NULL;
   g_autofree char *cert = NULL;
+  g_autofree char *path = NULL;
+  g_autofree char *quoted = NULL;
   g_autofree char *command = NULL;
   g_autofree char *text = NULL;
   g_auto (GStrv) argv = NULL;
@@ -47,8 +49,10 @@ launch (const char *program, const char *options)
   g_assert_no_error (error);
   ready = g_build_filename (self->dir, "ready", NULL);
   cert = g_build_filename (self->dir, "cert.pem", NULL);
-  command = g_strdup_printf ("%s/%s -ready %s -cert %s %s", bin, program, ready,
-                             cert, options);
+  path = g_build_filename (bin, program, NULL);
+  quoted = g_shell_quote (path);
+  command = g_strdup_printf ("%s -ready %s -cert %s %s", quoted, ready, cert,
+                             options);
   g_shell_parse_argv (command, NULL, &argv, &error);
   g_assert_no_error (error);
   env = g_environ_setenv (env, "TMPDIR", self->dir, TRUE);
