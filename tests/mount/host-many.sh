@@ -165,7 +165,8 @@ one_has_a_wrong_password () {
     && [[ ! -e $mnt/locked ]] && sleep 4 \
     && same $((before + 1)) "$(about b counters 'a["badLogins"]')" \
     && printf '[default]\nuser=root\npassword=secret\n' >"$file" \
-    && within 90 is_here locked && [[ -d $mnt/locked/DC0 ]] && stop_vixfs
+    && within 90 is_here locked && within 30 test -d "$mnt/locked/DC0" \
+    && stop_vixfs
 }
 
 # Others leaked sessions until it answers 503: not hammered, and not for good.
