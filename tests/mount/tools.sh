@@ -5,7 +5,7 @@
 # $scratch/want; copies take at most $most bytes each. Exit status 77 where one
 # of the tools is missing.
 # shellcheck disable=SC2154 # scratch, mnt: of lib.sh; disks, most: the caller's
-for tool in restic borg mke2fs sfdisk losetup partx; do
+for tool in restic borg mke2fs debugfs sfdisk losetup partx; do
   command -v "$tool" >/dev/null || exit 77
 done
 copy=$scratch/out
@@ -95,6 +95,12 @@ partition_is_mounted () {
   return "$status"
 }
 
+# Where nothing can be mounted: the same file by a program's own reading.
+partition_is_read () {
+  debugfs -R 'cat notes' "$disks/scsi0-0.img?offset=1048576" 2>/dev/null \
+    | cmp "$scratch/files/notes" -
+}
+
 check_tools () {
   check checksums-are-equal checksums_are_equal
   check cp-and-back cp_and_back
@@ -105,8 +111,7 @@ check_tools () {
   if [[ $EUID == 0 && -b /dev/loop0 ]]; then
     check partition-is-mounted partition_is_mounted
   else
-    number=$((number + 1))
-    echo "ok $number - partition-is-mounted # SKIP not root, or no loop devices"
+    check partition-is-read partition_is_read
   fi
 }
 
