@@ -421,9 +421,12 @@ static VixFileReader *
 reader_new (VsphereHost *host, const char *id, gint64 snapshot,
             const char *node, gint64 older, GError **error)
 {
-  ImageReader *self = g_new0 (ImageReader, 1);
+  ImageReader *self;
 
   VIX_MAY_BLOCK ();
+  if (!vsphere_watch_check_here (host->watch, error))
+    return NULL;
+  self = g_new0 (ImageReader, 1);
   self->base = (VixFileReader){ image_read, image_map, image_free };
   self->host = host;
   self->id = g_strdup (id);
@@ -442,9 +445,7 @@ VixFileReader *
 vsphere_open_image (VsphereHost *host, const char *id, gint64 snapshot,
                     const char *node, const VixOp *op, GError **error)
 {
-  return vsphere_watch_check_here (host->watch, error)
-           ? reader_new (host, id, snapshot, node, -1, error)
-           : NULL;
+  return reader_new (host, id, snapshot, node, -1, error);
 }
 
 VixFileReader *
@@ -452,7 +453,5 @@ vsphere_open_changes (VsphereHost *host, const char *id, gint64 older,
                       gint64 snapshot, const char *node, const VixOp *op,
                       GError **error)
 {
-  return vsphere_watch_check_here (host->watch, error)
-           ? reader_new (host, id, snapshot, node, older, error)
-           : NULL;
+  return reader_new (host, id, snapshot, node, older, error);
 }
