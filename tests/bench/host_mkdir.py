@@ -74,18 +74,13 @@ def latency(args, vcenter, place, work, goals, delay):
 
 def measure_latency(args, count, delay, goals):
     print(f'--- {count} VMs, round trip {delay} ms', flush=True)
-    if delay > 0 and not link.possible():
-        print('left out: wants root and /dev/net/tun')
+    if link.is_left_out(delay):
         return
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(rig.scratch(args.dir))
         place = os.path.join(scratch, 'mnt')
         os.mkdir(place)
-        where, near = {}, contextlib.nullcontext
-        if delay > 0:
-            ends = stack.enter_context(link.Link(delay))
-            where = {'inside': ends.far.inside, 'address': link.FAR}
-            near = ends.near.inside
+        where, near = stack.enter_context(link.ends(delay))
         vcenter = stack.enter_context(host.Host(
             scratch, '-kind', 'vcenter', '-vms', str(count), '-snapshots', '4',
             **where))

@@ -259,18 +259,13 @@ def measure(args, kind, delay, goals):
     if kind == 'nginx' and not web.possible():
         print('left out: wants nginx')
         return
-    if delay > 0 and not link.possible():
-        print('left out: wants root and /dev/net/tun')
+    if link.is_left_out(delay):
         return
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(rig.scratch(args.dir))
         mountpoint = os.path.join(scratch, 'mnt')
         os.mkdir(mountpoint)
-        where, near = {}, contextlib.nullcontext
-        if delay > 0:
-            ends = stack.enter_context(link.Link(delay))
-            where = {'inside': ends.far.inside, 'address': link.FAR}
-            near = ends.near.inside
+        where, near = stack.enter_context(link.ends(delay))
         esx = stack.enter_context(host.Host(
             scratch, '-kind', 'esx', '-vms', '1', '-snapshots', '1',
             '-disk-kb', str(args.size * 1024), **where))
