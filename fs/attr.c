@@ -57,7 +57,7 @@ directory_links (FsMount *mount, const FsNode *node)
     const FsEntry *entry = &kind->entries[i];
 
     if (!entry->hidden && S_ISDIR (fs_kind (entry->kind)->mode)
-        && (entry->is_present == NULL || entry->is_present (mount, node)))
+        && fs_entry_is_present (entry, mount, node))
       links++;
   }
   if (node->id.kind == FS_KIND_SNAPSHOTS)
@@ -164,19 +164,14 @@ int
 fs_find (FsMount *mount, const FsNode *dir, const char *name, FsNodeId *ret_id)
 {
   const FsKind *kind = fs_kind (dir->id.kind);
-  gsize i;
+  const FsEntry *entry = fs_kind_entry (kind, name);
 
-  for (i = 0; i < kind->n_entries; i++) {
-    const FsEntry *entry = &kind->entries[i];
-
-    if (strcmp (entry->name, name) != 0)
-      continue;
-    if (entry->is_present != NULL && !entry->is_present (mount, dir))
-      return ENOENT;
-    *ret_id = fs_entry_id (dir, entry);
-    return 0;
-  }
-  return kind->find != NULL ? kind->find (mount, dir, name, ret_id) : ENOENT;
+  if (entry == NULL)
+    return kind->find != NULL ? kind->find (mount, dir, name, ret_id) : ENOENT;
+  if (!fs_entry_is_present (entry, mount, dir))
+    return ENOENT;
+  *ret_id = fs_entry_id (dir, entry);
+  return 0;
 }
 
 FsNodeId

@@ -2,6 +2,7 @@
 #include "entries.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* ---- what each directory holds, in the order of listings ---- */
 
@@ -227,4 +228,22 @@ const FsKind *
 fs_kind (FsKindId kind)
 {
   return &kinds[kind];
+}
+
+const FsEntry *
+fs_kind_entry (const FsKind *kind, const char *name)
+{
+  gsize i;
+
+  for (i = 0; i < kind->n_entries; i++) {
+    if (strcmp (kind->entries[i].name, name) == 0)
+      return &kind->entries[i];
+  }
+  return NULL;
+}
+
+gboolean
+fs_entry_is_present (const FsEntry *entry, FsMount *mount, const FsNode *dir)
+{
+  return entry->is_present == NULL || entry->is_present (mount, dir);
 }

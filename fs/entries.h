@@ -91,6 +91,11 @@ typedef struct {
 
 const FsKind *fs_kind (FsKindId kind);
 
+/* (nullable): the row of @kind's table for @name, present or not. */
+const FsEntry *fs_kind_entry (const FsKind *kind, const char *name);
+gboolean fs_entry_is_present (const FsEntry *entry, FsMount *mount,
+                              const FsNode *dir);
+
 /* ---- the functions of the tables, by file ---- */
 
 /* node-folder.c */

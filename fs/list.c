@@ -116,7 +116,7 @@ add_rows (FsMount *mount, const FsNode *dir, guint64 offset, FsList *list)
     const FsEntry *entry = &kind->entries[i];
 
     if (offset >= FIRST_ROW + i || entry->hidden
-        || (entry->is_present != NULL && !entry->is_present (mount, dir)))
+        || !fs_entry_is_present (entry, mount, dir))
       continue;
     if (!add_child (mount, list, entry->name, fs_entry_id (dir, entry),
                     FIRST_ROW + i))

@@ -38,14 +38,12 @@ request_new (fuse_req_t req, FsOp op, fuse_ino_t ino, const char *name)
 static gboolean
 may_wait (FsMount *mount, const FsNode *node, const char *name)
 {
-  const FsKind *kind = fs_kind (node->id.kind);
+  const FsEntry *entry
+    = name != NULL ? fs_kind_entry (fs_kind (node->id.kind), name) : NULL;
   FsNode child = *node;
-  gsize i;
 
-  for (i = 0; name != NULL && i < kind->n_entries; i++) {
-    if (strcmp (kind->entries[i].name, name) == 0)
-      child.id.kind = kind->entries[i].kind;
-  }
+  if (entry != NULL)
+    child.id.kind = entry->kind;
   return fs_may_wait (mount, &child);
 }
 
