@@ -155,8 +155,8 @@ static const FsKind kinds[FS_N_KINDS] = {
   },
   [FS_KIND_OLDER] = {
     .name = "older", .mode = DIRECTORY, .may_wait = TRUE, .aliased = TRUE,
-    .find = fs_older_find,
-    .list = fs_older_list, .refusal = EROFS, .label = fs_older_label,
+    .find = fs_disks_find, .list = fs_disks_list, .refusal = EROFS,
+    .label = fs_older_label,
   },
   [FS_KIND_DIFFERENCE] = {
     .name = "difference", .mode = READ_ONLY, .may_wait = TRUE, .is_costly = TRUE,

@@ -133,10 +133,6 @@ int fs_since_find (FsMount *mount, const FsNode *dir, const char *name,
 gboolean fs_since_list (FsMount *mount, const FsNode *dir, guint32 after,
                         FsList *list);
 char *fs_older_label (FsMount *mount, const FsNode *node);
-int fs_older_find (FsMount *mount, const FsNode *dir, const char *name,
-                   FsNodeId *ret_id);
-gboolean fs_older_list (FsMount *mount, const FsNode *dir, guint32 after,
-                        FsList *list);
 char *fs_difference_label (FsMount *mount, const FsNode *node);
 int fs_difference_measure (FsMount *mount, const FsNode *node,
                            struct stat *attr);

@@ -73,12 +73,12 @@ fs_image_list_at (const FsImageList *self, guint32 slot)
 }
 
 guint32
-fs_image_list_find (const FsImageList *self, const char *node)
+fs_image_list_find (const FsImageList *self, const char *name)
 {
   guint32 slot = self->images->len;
 
   while (slot > 0
-         && strcmp (g_array_index (self->images, FsImage, slot - 1).node, node)
+         && strcmp (g_array_index (self->images, FsImage, slot - 1).name, name)
               != 0)
     slot--;
   return slot;
@@ -97,7 +97,8 @@ image_name (const char *node)
   if (digits == node || colon == digits || unit == 0 || colon[1 + unit] != '\0'
       || strlen (node) > 64)
     return NULL;
-  return g_strdup_printf ("%.*s-%s.img", (int)(colon - node), node, colon + 1);
+  return g_strdup_printf ("%.*s-%s" FS_IMAGE_SUFFIX, (int)(colon - node), node,
+                          colon + 1);
 }
 
 static gint64
@@ -221,7 +222,7 @@ carry_times_over (FsImageList *self, const FsNode *node,
   for (i = 0; from != NULL && i < self->images->len; i++) {
     FsImage *image = &g_array_index (self->images, FsImage, i);
     const FsImage *old
-      = fs_image_list_at (from, fs_image_list_find (from, image->node));
+      = fs_image_list_at (from, fs_image_list_find (from, image->name));
 
     if (old != NULL && old->bytes == image->bytes
         && (all || image->changed_by != node->snapshot->id))

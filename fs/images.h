@@ -19,8 +19,10 @@ G_BEGIN_DECLS
 /* A few hundred bytes each. */
 #define FS_IMAGES_KEPT 8192
 
+#define FS_IMAGE_SUFFIX ".img"
+
 typedef struct {
-  char *name; /* "scsi0-0.img" */
+  char *name; /* "scsi0-0.img", for each @node another */
   char *node; /* "scsi0:0" */
   gint64 bytes;
   gint64 allocated;  /* bytes */
@@ -53,8 +55,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (FsImageList, fs_image_list_unref)
 
 /* (nullable): borrowed */
 const FsImage *fs_image_list_at (const FsImageList *self, guint32 slot);
-/* The slot of the image of disk @node ("scsi0:0"); 0 if there is none. */
-guint32 fs_image_list_find (const FsImageList *self, const char *node);
+/* The slot of image @name; 0 if there is none. */
+guint32 fs_image_list_find (const FsImageList *self, const char *name);
 
 /* What stands for snapshot @id of @node's VM below: the same however it is
  * called. */

@@ -82,9 +82,17 @@ fs_list_add (FsMount *mount, FsList *list, const char *name, FsNodeId id,
   return add_child (mount, list, name, id, FIRST_SLOT + (guint64)slot);
 }
 
+guint
+fs_list_fetch_snapshots (FsMount *mount, const FsNode *dir, guint32 after,
+                         FsChild *children, guint max)
+{
+  return fs_tree_list_snapshots (mount->tree, dir->id.slot, after,
+                                 dir->id.index, children, max);
+}
+
 gboolean
 fs_list_add_slots (FsMount *mount, FsList *list, const FsNode *dir,
-                   guint32 after, FsFetch fetch)
+                   guint32 after, FsFetch fetch, FsStandIn stand_in)
 {
   FsChild children[CHUNK];
   gboolean room = TRUE;
@@ -98,7 +106,8 @@ fs_list_add_slots (FsMount *mount, FsList *list, const FsNode *dir,
       /* Of a snapshot its own, not its VM's. */
       guint32 slot = id.snapshot != 0 ? id.snapshot : id.slot;
 
-      room = room && fs_list_add (mount, list, children[i].name, id, slot);
+      if (room && (stand_in == NULL || stand_in (mount, dir, slot, &id)))
+        room = fs_list_add (mount, list, children[i].name, id, slot);
       g_free (children[i].name);
       after = slot + 1;
     }

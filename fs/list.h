@@ -35,8 +35,16 @@ gboolean fs_list_add (FsMount *mount, FsList *list, const char *name,
 typedef guint (*FsFetch) (FsMount *mount, const FsNode *dir, guint32 after,
                           FsChild *children, guint max);
 
-/* Adds the children from slot @after on; %FALSE if not all of them fit. */
+guint fs_list_fetch_snapshots (FsMount *mount, const FsNode *dir, guint32 after,
+                               FsChild *children, guint max);
+
+/* The node that stands for the child with that slot; %FALSE: none does. */
+typedef gboolean (*FsStandIn) (FsMount *mount, const FsNode *dir, guint32 slot,
+                               FsNodeId *ret_id);
+
+/* Adds the children from slot @after on; %FALSE if not all of them fit.
+ * @stand_in: (nullable): if others stand for them */
 gboolean fs_list_add_slots (FsMount *mount, FsList *list, const FsNode *dir,
-                            guint32 after, FsFetch fetch);
+                            guint32 after, FsFetch fetch, FsStandIn stand_in);
 
 G_END_DECLS

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * disks/ of a snapshot and of latest/: the disks as the guest had them, flat,
- * and what changed since the parent.
+ * and what changed since the parent. .since/OLDER/ holds images, too.
  */
 #include <errno.h>
 #include <string.h>
@@ -41,7 +41,7 @@ latest_image_id (FsMount *mount, const FsNode *dir, const FsImage *image,
       || !fs_tree_resolve (mount->tree, fs_node_pack (changed), &node))
     return id;
   list = fs_images_get (mount->images, &node);
-  found = fs_image_list_find (list, image->node);
+  found = fs_image_list_find (list, image->name);
   if (found == 0)
     return id;
   id.snapshot = changed.snapshot;
@@ -54,7 +54,10 @@ image_id (FsMount *mount, const FsNode *dir, const FsImage *image, guint32 slot)
 {
   if (dir->id.kind == FS_KIND_LATEST_DISKS)
     return latest_image_id (mount, dir, image, slot);
-  return (FsNodeId){ dir->id.slot, dir->id.snapshot, FS_KIND_IMAGE, slot };
+  return (FsNodeId){ dir->id.slot, dir->id.snapshot,
+                     dir->id.kind == FS_KIND_OLDER ? FS_KIND_DIFFERENCE
+                                                   : FS_KIND_IMAGE,
+                     slot };
 }
 
 static FsNodeId
@@ -69,12 +72,21 @@ changes_id (const FsNode *dir, guint32 slot)
 
 /* ---- what disks/ holds ---- */
 
-/* (transfer full): "scsi0-0.changes" */
-static char *
-changes_name (const FsImage *image)
+#define CHANGES ".changes"
+
+/* Differences have no changes of their own. */
+static gboolean
+holds_changes (const FsNode *dir)
 {
-  return g_strdup_printf (
-    "%.*s.changes", (int)(strlen (image->name) - strlen (".img")), image->name);
+  return dir->id.kind != FS_KIND_OLDER;
+}
+
+/* (transfer full): "scsi0-0.changes" of "scsi0-0.img", or the other way. */
+static char *
+with_suffix (const char *name, const char *old, const char *suffix)
+{
+  return g_strdup_printf ("%.*s%s", (int)(strlen (name) - strlen (old)), name,
+                          suffix);
 }
 
 int
@@ -82,20 +94,18 @@ fs_disks_find (FsMount *mount, const FsNode *dir, const char *name,
                FsNodeId *ret_id)
 {
   g_autoptr (FsImageList) list = fs_images_get (mount->images, dir);
-  guint32 slot;
+  gboolean is_changes = holds_changes (dir) && g_str_has_suffix (name, CHANGES);
+  g_autofree char *image_name
+    = is_changes ? with_suffix (name, CHANGES, FS_IMAGE_SUFFIX) : NULL;
+  guint32 slot
+    = fs_image_list_find (list, image_name != NULL ? image_name : name);
 
-  for (slot = 1; slot <= list->images->len; slot++) {
-    const FsImage *image = fs_image_list_at (list, slot);
-    g_autofree char *changes = changes_name (image);
-    gboolean is_image = strcmp (image->name, name) == 0;
-
-    if (!is_image && strcmp (changes, name) != 0)
-      continue;
-    *ret_id
-      = is_image ? image_id (mount, dir, image, slot) : changes_id (dir, slot);
-    return 0;
-  }
-  return list->error != 0 ? list->error : ENOENT;
+  if (slot == 0)
+    return list->error != 0 ? list->error : ENOENT;
+  *ret_id = is_changes
+              ? changes_id (dir, slot)
+              : image_id (mount, dir, fs_image_list_at (list, slot), slot);
+  return 0;
 }
 
 /* Places in the listing: of the image 2 * slot, of its changes the next. */
@@ -108,14 +118,16 @@ fs_disks_list (FsMount *mount, const FsNode *dir, guint32 after, FsList *list)
   list->error = images->error;
   for (slot = MAX (after / 2, 1); slot <= images->images->len; slot++) {
     const FsImage *image = fs_image_list_at (images, slot);
-    g_autofree char *changes = changes_name (image);
+    g_autofree char *changes
+      = with_suffix (image->name, FS_IMAGE_SUFFIX, CHANGES);
 
     if (after <= 2 * slot
         && !fs_list_add (mount, list, image->name,
                          image_id (mount, dir, image, slot), 2 * slot))
       return FALSE;
-    if (!fs_list_add (mount, list, changes, changes_id (dir, slot),
-                      2 * slot + 1))
+    if (holds_changes (dir)
+        && !fs_list_add (mount, list, changes, changes_id (dir, slot),
+                         2 * slot + 1))
       return FALSE;
   }
   return TRUE;
@@ -146,7 +158,7 @@ changed_time (FsMount *mount, const FsNode *node, const FsImage *image)
       || !fs_tree_resolve (mount->tree, fs_node_pack (id), &newest))
     return image->changed;
   list = fs_images_get (mount->images, &newest);
-  latest = fs_image_list_at (list, fs_image_list_find (list, image->node));
+  latest = fs_image_list_at (list, fs_image_list_find (list, image->name));
   if (latest == NULL || latest->changed_by != node->snapshot->id)
     return image->changed;
   return latest->changed;

@@ -28,5 +28,5 @@ fetch (FsMount *mount, const FsNode *dir, guint32 after, FsChild *children,
 gboolean
 fs_folder_list (FsMount *mount, const FsNode *dir, guint32 after, FsList *list)
 {
-  return fs_list_add_slots (mount, list, dir, after, fetch);
+  return fs_list_add_slots (mount, list, dir, after, fetch, NULL);
 }

@@ -4,14 +4,10 @@
  * from snapshot OLDER, whichever of the VM's that is.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "attr.h"
 #include "entries.h"
 #include "list.h"
-
-/* How many names are fetched from the tree at a time. */
-#define CHUNK 64
 
 /* ---- .since/ ---- */
 
@@ -19,12 +15,15 @@
 static gboolean
 older_id (FsMount *mount, const FsNode *dir, guint32 older, FsNodeId *ret_id)
 {
-  guint32 pair = older != 0 && older != dir->snapshot_slot ? fs_tree_pair_slot (
-                   mount->tree, dir->id.slot, dir->snapshot_slot, older)
-                                                           : 0;
+  guint32 pair = 0;
 
+  if (older != 0 && older != dir->snapshot_slot)
+    pair = fs_tree_pair_slot (mount->tree, dir->id.slot, dir->snapshot_slot,
+                              older);
+  if (pair == 0)
+    return FALSE;
   *ret_id = (FsNodeId){ dir->id.slot, pair, FS_KIND_OLDER, dir->id.index };
-  return pair != 0;
+  return TRUE;
 }
 
 int
@@ -39,25 +38,8 @@ fs_since_find (FsMount *mount, const FsNode *dir, const char *name,
 gboolean
 fs_since_list (FsMount *mount, const FsNode *dir, guint32 after, FsList *list)
 {
-  FsChild children[CHUNK];
-  gboolean room = TRUE;
-  guint count;
-  guint i;
-
-  do {
-    count = fs_tree_list_snapshots (mount->tree, dir->id.slot, after, 0,
-                                    children, CHUNK);
-    for (i = 0; i < count; i++) {
-      guint32 slot = children[i].id.snapshot;
-      FsNodeId id;
-
-      if (room && older_id (mount, dir, slot, &id))
-        room = fs_list_add (mount, list, children[i].name, id, slot);
-      g_free (children[i].name);
-      after = slot + 1;
-    }
-  } while (room && count == CHUNK);
-  return room;
+  return fs_list_add_slots (mount, list, dir, after, fs_list_fetch_snapshots,
+                            older_id);
 }
 
 /* ---- .since/OLDER/ ---- */
@@ -66,43 +48,6 @@ char *
 fs_older_label (FsMount *mount, const FsNode *node)
 {
   return g_strdup_printf ("%" G_GINT64_FORMAT, (gint64)node->older->id);
-}
-
-static FsNodeId
-difference_id (const FsNode *dir, guint32 slot)
-{
-  return (FsNodeId){ dir->id.slot, dir->id.snapshot, FS_KIND_DIFFERENCE, slot };
-}
-
-int
-fs_older_find (FsMount *mount, const FsNode *dir, const char *name,
-               FsNodeId *ret_id)
-{
-  g_autoptr (FsImageList) list = fs_images_get (mount->images, dir);
-  guint32 slot;
-
-  for (slot = 1; slot <= list->images->len; slot++) {
-    if (strcmp (fs_image_list_at (list, slot)->name, name) == 0) {
-      *ret_id = difference_id (dir, slot);
-      return 0;
-    }
-  }
-  return list->error != 0 ? list->error : ENOENT;
-}
-
-gboolean
-fs_older_list (FsMount *mount, const FsNode *dir, guint32 after, FsList *list)
-{
-  g_autoptr (FsImageList) images = fs_images_get (mount->images, dir);
-  guint32 slot;
-
-  list->error = images->error;
-  for (slot = after; slot <= images->images->len; slot++) {
-    if (!fs_list_add (mount, list, fs_image_list_at (images, slot)->name,
-                      difference_id (dir, slot), slot))
-      return FALSE;
-  }
-  return TRUE;
 }
 
 /* ---- the images in it ---- */

@@ -55,19 +55,12 @@ fs_snapshots_find (FsMount *mount, const FsNode *dir, const char *name,
   return 0;
 }
 
-static guint
-fetch (FsMount *mount, const FsNode *dir, guint32 after, FsChild *children,
-       guint max)
-{
-  return fs_tree_list_snapshots (mount->tree, dir->id.slot, after,
-                                 dir->id.index, children, max);
-}
-
 gboolean
 fs_snapshots_list (FsMount *mount, const FsNode *dir, guint32 after,
                    FsList *list)
 {
-  return fs_list_add_slots (mount, list, dir, after, fetch);
+  return fs_list_add_slots (mount, list, dir, after, fs_list_fetch_snapshots,
+                            NULL);
 }
 
 /* The node of what is shown as @name; errno. */
@@ -279,19 +272,24 @@ fs_snapshots_rename (FsMount *mount, const FsNode *dir, const char *name,
 
 /* ---- markers ---- */
 
+/* FS_N_KINDS: @name is none */
 static FsKindId
-mark_of (const char *name)
+mark_of (const FsNode *dir, const char *name)
 {
-  if (strcmp (name, ".memory") == 0)
-    return FS_KIND_MARK_MEMORY;
-  return strcmp (name, ".quiesce") == 0 ? FS_KIND_MARK_QUIESCE : FS_N_KINDS;
+  const FsEntry *entry = fs_kind_entry (fs_kind (dir->id.kind), name);
+
+  return entry != NULL
+             && (entry->kind == FS_KIND_MARK_MEMORY
+                 || entry->kind == FS_KIND_MARK_QUIESCE)
+           ? entry->kind
+           : FS_N_KINDS;
 }
 
 int
 fs_snapshots_create (FsMount *mount, const FsNode *dir, const char *name,
                      FsNodeId *ret_id)
 {
-  FsKindId mark = mark_of (name);
+  FsKindId mark = mark_of (dir, name);
   FsStale *stale;
 
   if (mark == FS_N_KINDS)
@@ -309,7 +307,7 @@ fs_snapshots_create (FsMount *mount, const FsNode *dir, const char *name,
 int
 fs_snapshots_remove (FsMount *mount, const FsNode *dir, const char *name)
 {
-  FsKindId mark = mark_of (name);
+  FsKindId mark = mark_of (dir, name);
   FsStale *stale;
 
   if (mark == FS_N_KINDS)
