@@ -2,7 +2,7 @@
 /*
  * folder.h - a folder of the VM tree: which slots are in it, under what names.
  *
- * No lock of its own: tree.c guards it with its lock.
+ * No lock of its own: the tree guards it with its own.
  */
 #pragma once
 

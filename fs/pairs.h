@@ -3,7 +3,7 @@
  * pairs.h - the pairs of snapshots of one VM whose difference somebody asked
  * for, by slot: what .since/ leads to. Snapshots are known by their slots.
  *
- * No lock of its own: tree.c guards it with its lock.
+ * No lock of its own: the tree guards it with its own.
  */
 #pragma once
 

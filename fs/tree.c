@@ -1,36 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "tree.h"
-
-#include <string.h>
-
-#include "folder.h"
-
-/* One of both, or neither: whoever had the slot is gone. */
-typedef struct {
-  FsFolder *folder;
-  FsVm *vm;
-} FsSlot;
-
-typedef struct {
-  char *name;   /* of its directory; "": the root */
-  char *source; /* what VM ids are relative to, or "" */
-  guint32 folder;
-  GHashTable *by_id;     /* VM id (of the record's) -> FsVm */
-  GHashTable *unsettled; /* id -> (const VixExtVM); NULL once settled */
-} Host;
-
-struct FsTree {
-  GMutex lock;   /* level 1: all below */
-  GArray *slots; /* (FsSlot) */
-  GArray *hosts; /* (Host) */
-};
+#include "tree-private.h"
 
 /* ---- the table ---- */
 
 static void
 host_clear (gpointer data)
 {
-  Host *host = data;
+  FsTreeHost *host = data;
 
   g_free (host->name);
   g_free (host->source);
@@ -49,7 +25,7 @@ fs_tree_new (void)
   root.folder->host = FS_NO_HOST;
   self->slots = g_array_new (FALSE, TRUE, sizeof (FsSlot));
   g_array_append_val (self->slots, root);
-  self->hosts = g_array_new (FALSE, FALSE, sizeof (Host));
+  self->hosts = g_array_new (FALSE, FALSE, sizeof (FsTreeHost));
   g_array_set_clear_func (self->hosts, host_clear);
   return self;
 }
@@ -73,32 +49,32 @@ fs_tree_free (FsTree *self)
   g_free (self);
 }
 
-static FsFolder *
-get_folder (FsTree *self, guint32 slot)
+FsFolder *
+fs_tree_get_folder_locked (FsTree *self, guint32 slot)
 {
   if (slot >= self->slots->len)
     return NULL;
   return g_array_index (self->slots, FsSlot, slot).folder;
 }
 
-static FsVm *
-get_vm (FsTree *self, guint32 slot)
+FsVm *
+fs_tree_get_vm_locked (FsTree *self, guint32 slot)
 {
   if (slot >= self->slots->len)
     return NULL;
   return g_array_index (self->slots, FsSlot, slot).vm;
 }
 
-static Host *
-get_host (FsTree *self, guint number)
+FsTreeHost *
+fs_tree_get_host_locked (FsTree *self, guint number)
 {
-  return &g_array_index (self->hosts, Host, number);
+  return &g_array_index (self->hosts, FsTreeHost, number);
 }
 
 guint
 fs_tree_add_host (FsTree *self, const char *name, const char *source)
 {
-  Host host = { .name = g_strdup (name), .source = g_strdup (source) };
+  FsTreeHost host = { .name = g_strdup (name), .source = g_strdup (source) };
   guint number;
 
   host.by_id = g_hash_table_new (g_str_hash, g_str_equal);
@@ -107,7 +83,7 @@ fs_tree_add_host (FsTree *self, const char *name, const char *source)
   g_mutex_lock (&self->lock);
   number = self->hosts->len;
   if (*name == '\0')
-    get_folder (self, 0)->host = number;
+    fs_tree_get_folder_locked (self, 0)->host = number;
   g_array_append_val (self->hosts, host);
   g_mutex_unlock (&self->lock);
   return number;
@@ -200,8 +176,8 @@ id_is_coherent (FsNodeId id)
 static gboolean
 resolve_locked (FsTree *self, FsNode *node)
 {
-  const FsFolder *folder = get_folder (self, node->id.slot);
-  const FsVm *vm = get_vm (self, node->id.slot);
+  const FsFolder *folder = fs_tree_get_folder_locked (self, node->id.slot);
+  const FsVm *vm = fs_tree_get_vm_locked (self, node->id.slot);
 
   if (node->id.kind == FS_KIND_FOLDER || fs_kind_is_control (node->id.kind)) {
     if (folder != NULL)
@@ -240,7 +216,7 @@ fs_node_clear (FsNode *node)
 static FsNodeId
 child_id (FsTree *self, guint32 slot)
 {
-  gboolean is_vm = get_vm (self, slot) != NULL;
+  gboolean is_vm = fs_tree_get_vm_locked (self, slot) != NULL;
 
   return (FsNodeId){ slot, 0, is_vm ? FS_KIND_VM : FS_KIND_FOLDER,
                      is_vm ? 0 : 1 };
@@ -254,7 +230,7 @@ fs_tree_find_child (FsTree *self, guint32 slot, const char *name,
   gpointer child = NULL;
 
   g_mutex_lock (&self->lock);
-  folder = get_folder (self, slot);
+  folder = fs_tree_get_folder_locked (self, slot);
   if (folder != NULL)
     child = g_hash_table_lookup (folder->by_name, name);
   if (child != NULL)
@@ -271,7 +247,7 @@ fs_tree_find_snapshot (FsTree *self, guint32 slot, const char *name)
   guint32 found = 0;
 
   g_mutex_lock (&self->lock);
-  vm = get_vm (self, slot);
+  vm = fs_tree_get_vm_locked (self, slot);
   if (vm != NULL)
     snapshot = fs_vm_find_name (vm, name);
   if (snapshot != NULL)
@@ -289,15 +265,15 @@ fs_tree_list_folder (FsTree *self, guint32 slot, guint32 after,
   guint i;
 
   g_mutex_lock (&self->lock);
-  folder = get_folder (self, slot);
+  folder = fs_tree_get_folder_locked (self, slot);
   for (i = folder != NULL ? fs_folder_position (folder, after) : 0;
        folder != NULL && i < folder->children->len && count < max; i++) {
     guint32 child = g_array_index (folder->children, guint32, i);
-    const FsVm *vm = get_vm (self, child);
+    const FsVm *vm = fs_tree_get_vm_locked (self, child);
 
     children[count].id = child_id (self, child);
-    children[count++].name
-      = g_strdup (vm != NULL ? vm->name : get_folder (self, child)->name);
+    children[count++].name = g_strdup (
+      vm != NULL ? vm->name : fs_tree_get_folder_locked (self, child)->name);
   }
   g_mutex_unlock (&self->lock);
   return count;
@@ -312,7 +288,7 @@ fs_tree_list_snapshots (FsTree *self, guint32 slot, guint32 after,
   guint i;
 
   g_mutex_lock (&self->lock);
-  vm = get_vm (self, slot);
+  vm = fs_tree_get_vm_locked (self, slot);
   for (i = vm != NULL ? fs_vm_position (vm, after) : 0;
        vm != NULL && i < vm->snapshots->len && count < max; i++) {
     const FsVmSnapshot *snapshot
@@ -334,7 +310,7 @@ fs_tree_snapshot_name (FsTree *self, guint32 slot, gint64 id)
   char *name = NULL;
 
   g_mutex_lock (&self->lock);
-  vm = get_vm (self, slot);
+  vm = fs_tree_get_vm_locked (self, slot);
   snapshot = vm != NULL ? fs_vm_find_id (vm, id) : NULL;
   if (snapshot != NULL)
     name = fs_vm_snapshot_name (vm, snapshot);
@@ -350,7 +326,7 @@ fs_tree_snapshot_slot (FsTree *self, guint32 slot, gint64 id)
   guint32 found;
 
   g_mutex_lock (&self->lock);
-  vm = get_vm (self, slot);
+  vm = fs_tree_get_vm_locked (self, slot);
   snapshot = vm != NULL ? fs_vm_find_id (vm, id) : NULL;
   found = snapshot != NULL ? snapshot->slot : 0;
   g_mutex_unlock (&self->lock);
@@ -364,7 +340,7 @@ fs_tree_pair_slot (FsTree *self, guint32 slot, guint32 newer, guint32 older)
   FsVm *vm;
 
   g_mutex_lock (&self->lock);
-  vm = get_vm (self, slot);
+  vm = fs_tree_get_vm_locked (self, slot);
   if (vm != NULL)
     pair = fs_vm_pair (vm, newer, older);
   g_mutex_unlock (&self->lock);
@@ -381,12 +357,13 @@ fs_tree_path (FsTree *self, guint32 slot)
   guint i;
 
   g_mutex_lock (&self->lock);
-  vm = get_vm (self, slot);
-  folder = vm != NULL ? get_folder (self, vm->folder) : get_folder (self, slot);
+  vm = fs_tree_get_vm_locked (self, slot);
+  folder = vm != NULL ? fs_tree_get_folder_locked (self, vm->folder)
+                      : fs_tree_get_folder_locked (self, slot);
   if (vm != NULL)
     g_ptr_array_add (parts, vm->name);
   for (; folder != NULL && folder->slot != 0;
-       folder = get_folder (self, folder->parent))
+       folder = fs_tree_get_folder_locked (self, folder->parent))
     g_ptr_array_add (parts, folder->name);
   if (folder != NULL)
     path = g_string_new (NULL);
@@ -410,7 +387,7 @@ fs_tree_file_slots (FsTree *self, guint32 slot, GPtrArray *names)
   for (i = 0; i < names->len; i++)
     g_hash_table_add (set, names->pdata[i]);
   g_mutex_lock (&self->lock);
-  vm = get_vm (self, slot);
+  vm = fs_tree_get_vm_locked (self, slot);
   if (vm != NULL) {
     slots = g_array_sized_new (FALSE, TRUE, sizeof (FsFileSlot), names->len);
     fs_vm_prune_files (vm, set);
@@ -434,7 +411,7 @@ fs_tree_file_name (FsTree *self, guint32 slot, guint32 file)
   char *name;
 
   g_mutex_lock (&self->lock);
-  vm = get_vm (self, slot);
+  vm = fs_tree_get_vm_locked (self, slot);
   found = vm != NULL ? fs_vm_file_at (vm, file) : NULL;
   name = found != NULL ? g_strdup (found->name) : NULL;
   g_mutex_unlock (&self->lock);
@@ -450,7 +427,7 @@ fs_tree_set_mark (FsTree *self, guint32 slot, FsKindId mark, gint64 since,
   FsVm *vm;
 
   g_mutex_lock (&self->lock);
-  vm = get_vm (self, slot);
+  vm = fs_tree_get_vm_locked (self, slot);
   if (vm != NULL) {
     if (mark == FS_KIND_MARK_MEMORY)
       vm->marks.memory = since;
@@ -469,7 +446,7 @@ fs_tree_get_description (FsTree *self, guint32 slot)
   char *text;
 
   g_mutex_lock (&self->lock);
-  vm = get_vm (self, slot);
+  vm = fs_tree_get_vm_locked (self, slot);
   text = vm != NULL ? g_strdup (vm->description) : NULL;
   g_mutex_unlock (&self->lock);
   return text;
@@ -481,7 +458,7 @@ fs_tree_set_description (FsTree *self, guint32 slot, const char *text)
   FsVm *vm;
 
   g_mutex_lock (&self->lock);
-  vm = get_vm (self, slot);
+  vm = fs_tree_get_vm_locked (self, slot);
   if (vm != NULL) {
     g_free (vm->description);
     vm->description = g_strdup (text);
@@ -496,7 +473,7 @@ fs_tree_get_error (FsTree *self, guint32 slot)
   char *text;
 
   g_mutex_lock (&self->lock);
-  vm = get_vm (self, slot);
+  vm = fs_tree_get_vm_locked (self, slot);
   text = vm != NULL ? g_strdup (vm->error) : NULL;
   g_mutex_unlock (&self->lock);
   return text;
@@ -508,7 +485,7 @@ fs_tree_set_error (FsTree *self, guint32 slot, const char *text)
   FsVm *vm;
 
   g_mutex_lock (&self->lock);
-  vm = get_vm (self, slot);
+  vm = fs_tree_get_vm_locked (self, slot);
   if (vm != NULL) {
     g_free (vm->error);
     vm->error = g_strdup (text);
@@ -516,7 +493,7 @@ fs_tree_set_error (FsTree *self, guint32 slot, const char *text)
   g_mutex_unlock (&self->lock);
 }
 
-/* ---- changes ---- */
+/* ---- records ---- */
 
 const VixExtVM *
 fs_tree_get_record (FsTree *self, guint host, const char *id, guint32 *ret_slot)
@@ -525,7 +502,7 @@ fs_tree_get_record (FsTree *self, guint host, const char *id, guint32 *ret_slot)
   const FsVm *vm;
 
   g_mutex_lock (&self->lock);
-  vm = g_hash_table_lookup (get_host (self, host)->by_id, id);
+  vm = g_hash_table_lookup (fs_tree_get_host_locked (self, host)->by_id, id);
   if (vm != NULL) {
     record = VixExt_RefVM (vm->record);
     *ret_slot = vm->slot;
@@ -542,284 +519,4 @@ fs_tree_find_record (FsTree *self, guint host, const char *id,
 
   VixExt_UnrefVM (record);
   return record != NULL;
-}
-
-/* A slot for something new; 0 if there were too many. */
-static guint32
-new_slot (FsTree *self)
-{
-  FsSlot empty = { NULL, NULL };
-
-  if (self->slots->len > FS_SLOT_MAX)
-    return 0;
-  g_array_append_val (self->slots, empty);
-  return self->slots->len - 1;
-}
-
-/* The folder called @raw_name, made if it is not there yet. */
-static FsFolder *
-enter_folder (FsTree *self, FsFolder *parent, const char *raw_name,
-              FsStale *stale)
-{
-  gpointer known = g_hash_table_lookup (parent->by_raw, raw_name);
-  guint64 identity = fs_identity (parent->identity, FS_KIND_FOLDER, 0,
-                                  fs_identity_text (raw_name));
-  g_autofree char *id = g_strdup_printf ("%08x", (guint)identity);
-  g_autofree char *name = NULL;
-  FsFolder *folder;
-  guint32 slot;
-
-  if (known != NULL)
-    return get_folder (self, GPOINTER_TO_UINT (known));
-  slot = new_slot (self);
-  if (slot == 0)
-    return NULL;
-  name = fs_folder_free_name (parent, raw_name, id);
-  folder = fs_folder_new (slot, parent->slot, name, raw_name, identity);
-  folder->host = parent->host;
-  g_array_index (self->slots, FsSlot, slot).folder = folder;
-  g_hash_table_insert (parent->by_raw, folder->raw_name,
-                       GUINT_TO_POINTER (slot));
-  fs_folder_add_child (parent, folder->name, slot, stale);
-  return folder;
-}
-
-/* Removes folders that hold nothing and need not stay, from @slot upwards. */
-static void
-leave_folder (FsTree *self, guint32 slot, FsStale *stale)
-{
-  while (slot != 0) {
-    FsFolder *folder = get_folder (self, slot);
-    FsFolder *parent = get_folder (self, folder->parent);
-
-    if (folder->children->len > 0 || folder->stays)
-      return;
-    g_hash_table_remove (parent->by_raw, folder->raw_name);
-    fs_folder_remove_child (parent, folder->name, slot, stale);
-    g_array_index (self->slots, FsSlot, slot).folder = NULL;
-    slot = folder->parent;
-    fs_folder_free (folder);
-  }
-}
-
-/* Hash of the id, relative to the source: a moved directory stays the same. Of
- * several hosts, together with the host's name. */
-static guint64
-vm_identity (const Host *host, const VixExtVM *vm)
-{
-  const char *id = vm->id;
-  gsize len = strlen (host->source);
-
-  if (len > 0 && strncmp (id, host->source, len) == 0 && id[len] == '/')
-    id += len + 1;
-  if (*host->name == '\0')
-    return fs_identity_text (id);
-  return fs_identity (fs_identity_text (host->name), FS_KIND_VM, 0,
-                      fs_identity_text (id));
-}
-
-static FsVm *
-add_vm (FsTree *self, guint number, const VixExtVM *record, FsStale *stale)
-{
-  Host *host = get_host (self, number);
-  FsFolder *folder = get_folder (self, host->folder);
-  const char *const *part = record->path;
-  g_autofree char *id = fs_folder_child_id (record->id);
-  g_autofree char *name = NULL;
-  guint32 slot;
-  FsVm *vm;
-
-  for (; folder != NULL && part[1] != NULL; part++)
-    folder = enter_folder (self, folder, *part, stale);
-  slot = folder != NULL ? new_slot (self) : 0;
-  if (slot == 0)
-    return NULL;
-  name = fs_folder_free_name (folder, *part, id);
-  vm = fs_vm_new (slot, folder->slot, name, vm_identity (host, record));
-  vm->host = number;
-  fs_vm_update (vm, record, stale);
-  g_array_index (self->slots, FsSlot, slot).vm = vm;
-  g_hash_table_insert (host->by_id, (gpointer)vm->record->id, vm);
-  fs_folder_add_child (folder, vm->name, slot, stale);
-  return vm;
-}
-
-static void
-remove_vm (FsTree *self, FsVm *vm, FsStale *stale)
-{
-  g_hash_table_remove (get_host (self, vm->host)->by_id, vm->record->id);
-  fs_vm_collect_all (vm, stale);
-  fs_folder_remove_child (get_folder (self, vm->folder), vm->name, vm->slot,
-                          stale);
-  leave_folder (self, vm->folder, stale);
-  g_array_index (self->slots, FsSlot, vm->slot).vm = NULL;
-  fs_vm_free (vm);
-}
-
-/* The VM is somewhere else: what users set goes along. */
-static void
-move_vm (FsTree *self, FsVm *old, const VixExtVM *record, FsStale *stale)
-{
-  FsMarks marks = old->marks;
-  guint host = old->host;
-  g_autofree char *description = g_steal_pointer (&old->description);
-  g_autofree char *error = g_steal_pointer (&old->error);
-  FsVm *vm;
-
-  remove_vm (self, old, stale);
-  vm = add_vm (self, host, record, stale);
-  if (vm == NULL)
-    return;
-  vm->marks = marks;
-  vm->description = g_steal_pointer (&description);
-  vm->error = g_steal_pointer (&error);
-}
-
-static void
-put_locked (FsTree *self, guint number, const VixExtVM *record, FsStale *stale)
-{
-  GHashTable *by_id = get_host (self, number)->by_id;
-  FsVm *vm = g_hash_table_lookup (by_id, record->id);
-
-  if (vm == NULL) {
-    add_vm (self, number, record, stale);
-  } else if (!g_strv_equal (vm->record->path, record->path)) {
-    move_vm (self, vm, record, stale);
-  } else {
-    /* The key is the record's. */
-    g_hash_table_remove (by_id, record->id);
-    fs_vm_update (vm, record, stale);
-    g_hash_table_insert (by_id, (gpointer)vm->record->id, vm);
-  }
-}
-
-void
-fs_tree_put (FsTree *self, guint host, const VixExtVM *vm, FsStale *stale)
-{
-  GHashTable *unsettled;
-
-  g_mutex_lock (&self->lock);
-  unsettled = get_host (self, host)->unsettled;
-  if (unsettled != NULL)
-    g_hash_table_replace (unsettled, (gpointer)vm->id,
-                          (gpointer)VixExt_RefVM (vm));
-  else
-    put_locked (self, host, vm, stale);
-  g_mutex_unlock (&self->lock);
-}
-
-static int
-compare_ids (gconstpointer a, gconstpointer b)
-{
-  const VixExtVM *const *one = a;
-  const VixExtVM *const *two = b;
-
-  return strcmp ((*one)->id, (*two)->id);
-}
-
-/* The directory that @host's VMs are in. */
-static void
-enter_host (FsTree *self, Host *host, FsStale *stale)
-{
-  FsFolder *folder = get_folder (self, 0);
-
-  if (*host->name == '\0')
-    return;
-  folder = enter_folder (self, folder, host->name, stale);
-  if (folder == NULL)
-    return;
-  folder->host = (guint)(host - get_host (self, 0));
-  folder->stays = TRUE;
-  host->folder = folder->slot;
-}
-
-void
-fs_tree_settle (FsTree *self, guint number, FsStale *stale)
-{
-  g_autoptr (FsStale) nobody = fs_stale_new ();
-  g_autoptr (GHashTable) unsettled = NULL;
-  g_autoptr (GPtrArray) records = g_ptr_array_new ();
-  GHashTableIter iter;
-  gpointer record;
-  guint i;
-
-  g_mutex_lock (&self->lock);
-  unsettled = g_steal_pointer (&get_host (self, number)->unsettled);
-  if (unsettled != NULL) {
-    enter_host (self, get_host (self, number), stale);
-    g_hash_table_iter_init (&iter, unsettled);
-    while (g_hash_table_iter_next (&iter, NULL, &record))
-      g_ptr_array_add (records, record);
-    g_ptr_array_sort (records, compare_ids);
-  }
-  for (i = 0; i < records->len; i++)
-    put_locked (self, number, records->pdata[i], nobody);
-  g_mutex_unlock (&self->lock);
-}
-
-void
-fs_tree_remove (FsTree *self, guint number, const VixExtVM *vm, FsStale *stale)
-{
-  const Host *host;
-  FsVm *known;
-
-  g_mutex_lock (&self->lock);
-  host = get_host (self, number);
-  known = g_hash_table_lookup (host->by_id, vm->id);
-  if (host->unsettled != NULL)
-    g_hash_table_remove (host->unsettled, vm->id);
-  else if (known != NULL)
-    remove_vm (self, known, stale);
-  g_mutex_unlock (&self->lock);
-}
-
-void
-fs_tree_touch_files (FsTree *self, guint host, const VixExtVM *vm,
-                     FsStale *stale)
-{
-  FsVm *known;
-
-  g_mutex_lock (&self->lock);
-  known = g_hash_table_lookup (get_host (self, host)->by_id, vm->id);
-  if (known != NULL) {
-    known->version++;
-    fs_vm_collect_all (known, stale);
-  }
-  g_mutex_unlock (&self->lock);
-}
-
-void
-fs_tree_switch_alias (FsTree *self, guint32 slot, guint32 alias, FsStale *stale)
-{
-  FsVm *vm;
-
-  g_mutex_lock (&self->lock);
-  vm = get_vm (self, slot);
-  if (vm != NULL && (vm->alias & FS_INDEX_MAX) == alias)
-    fs_vm_switch_alias (vm, stale);
-  g_mutex_unlock (&self->lock);
-}
-
-void
-fs_tree_expect_rename (FsTree *self, guint32 slot, gint64 id)
-{
-  FsVm *vm;
-
-  g_mutex_lock (&self->lock);
-  vm = get_vm (self, slot);
-  if (vm != NULL)
-    vm->expected_rename = id;
-  g_mutex_unlock (&self->lock);
-}
-
-void
-fs_tree_renew_snapshot (FsTree *self, guint32 slot, gint64 id, FsStale *stale)
-{
-  FsVm *vm;
-
-  g_mutex_lock (&self->lock);
-  vm = get_vm (self, slot);
-  if (vm != NULL)
-    fs_vm_renew_snapshot (vm, id, stale);
-  g_mutex_unlock (&self->lock);
 }

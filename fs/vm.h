@@ -3,7 +3,7 @@
  * vm.h - what a mount keeps of one VM beside its record: slots, shown names,
  * aliases, markers.
  *
- * No lock of its own: tree.c guards it with its lock.
+ * No lock of its own: the tree guards it with its own.
  */
 #pragma once
 
