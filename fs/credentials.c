@@ -10,6 +10,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "key-file.h"
+
 #define FILE_MAX_BYTES 65536
 #define LINE_MAX_BYTES 4096
 
@@ -28,6 +30,7 @@ fs_credentials_free (FsCredentials *self)
     return;
   g_free (self->user);
   wipe (self->password);
+  g_free (self->origin);
   g_free (self);
 }
 
@@ -65,7 +68,16 @@ check_file (int fd, const char *path, GError **error)
   return TRUE;
 }
 
-/* The whole of it, ending in NUL; to be wiped. */
+/* Not a string to wipe(): it may have a NUL anywhere, and is cut into pieces.
+ */
+static void
+wipe_file (char *text)
+{
+  explicit_bzero (text, FILE_MAX_BYTES);
+  g_free (text);
+}
+
+/* The whole of it, FILE_MAX_BYTES and a NUL; to be wiped. */
 static char *
 read_file (const char *path, gboolean is_private, GError **error)
 {
@@ -75,7 +87,9 @@ read_file (const char *path, gboolean is_private, GError **error)
   gssize got = -1;
 
   if (fd < 0) {
-    fail (error, path, g_strerror (errno));
+    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+                 "%s: the credentials file cannot be read: %s", path,
+                 g_strerror (errno));
     return NULL;
   }
   if (!is_private || check_file (fd, path, error)) {
@@ -87,58 +101,92 @@ read_file (const char *path, gboolean is_private, GError **error)
   }
   close (fd);
   if (got < 0)
-    g_clear_pointer (&text, wipe);
+    g_clear_pointer (&text, wipe_file);
   return text;
 }
 
-/* [HOST], or else [default]. What a line of the file says is not repeated in
- * any text. */
+typedef struct {
+  const char *user; /* in the text of the file, as all of it */
+  const char *password;
+  gboolean is_there;
+} Group;
+
+/* Those of [@host], and those of [default]. What a line of the file says is
+ * not repeated in any text. */
+static gboolean
+read_groups (const char *path, char *text, const char *host, Group *ret_own,
+             Group *ret_default, GError **error)
+{
+  FsKeyFile file;
+  FsKeyFileLine line;
+  Group other = { NULL, NULL, FALSE };
+  Group *group = NULL;
+  const char *name;
+  const char *value;
+
+  fs_key_file_begin (&file, text);
+  while ((line = fs_key_file_next (&file, &name, &value)) != FS_KEY_FILE_END) {
+    if (line == FS_KEY_FILE_GROUP) {
+      group = strcmp (name, host) == 0        ? ret_own
+              : strcmp (name, "default") == 0 ? ret_default
+                                              : &other;
+      group->is_there = TRUE;
+    } else if (line == FS_KEY_FILE_BAD || group == NULL) {
+      g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+                   "%s: line %u: no credentials file: wanted are lines "
+                   "user=NAME and password=SECRET below [%s] or [default]",
+                   path, file.line, host);
+      return FALSE;
+    } else if (strcmp (name, "user") == 0) {
+      group->user = value;
+    } else if (strcmp (name, "password") == 0) {
+      group->password = value;
+    }
+  }
+  return TRUE;
+}
+
+/* [HOST], or else [default]. */
 static FsCredentials *
-parse_file (const FsSource *source, const char *path, const char *text,
+parse_file (const FsSource *source, const char *path, char *text,
             GError **error)
 {
-  g_autoptr (GKeyFile) file = g_key_file_new ();
-  g_autoptr (FsCredentials) self = g_new0 (FsCredentials, 1);
-  const char *group = source->host;
+  Group own = { NULL, NULL, FALSE };
+  Group fallback = { NULL, NULL, FALSE };
+  const Group *group = &own;
+  const char *name = source->host;
+  FsCredentials *self;
 
-  if (!g_key_file_load_from_data (file, text, (gsize)-1, G_KEY_FILE_NONE,
-                                  NULL)) {
-    fail (error, path,
-          "no credentials file: wanted are lines user=NAME and "
-          "password=SECRET below [HOST] or [default]");
+  if (!read_groups (path, text, source->host, &own, &fallback, error))
     return NULL;
+  if (!own.is_there) {
+    group = &fallback;
+    name = "default";
   }
-  if (!g_key_file_has_group (file, group))
-    group = "default";
-  if (!g_key_file_has_group (file, group)) {
+  if (!group->is_there) {
     g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
                  "%s: there is neither [%s] nor [default] in it", path,
                  source->host);
-    return NULL;
-  }
-  self->user = g_key_file_get_string (file, group, "user", NULL);
-  self->password = g_key_file_get_string (file, group, "password", NULL);
-  if (self->password == NULL || *self->password == '\0') {
+  } else if (group->password == NULL || *group->password == '\0') {
     g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
-                 "%s: [%s] has no password=", path, group);
-    return NULL;
-  }
-  if (self->user != NULL && source->user != NULL
-      && strcmp (self->user, source->user) != 0) {
+                 "%s: [%s] has no password=", path, name);
+  } else if (group->user != NULL && source->user != NULL
+             && strcmp (group->user, source->user) != 0) {
     g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
                  "%s: [%s] is for the user \"%s\", but \"%s\" asks for \"%s\"",
-                 path, group, self->user, source->text, source->user);
-    return NULL;
-  }
-  if (self->user == NULL)
-    self->user = g_strdup (source->user);
-  if (self->user == NULL) {
+                 path, name, group->user, source->text, source->user);
+  } else if (group->user == NULL && source->user == NULL) {
     g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
-                 "%s: [%s] has no user=, and \"%s\" names none", path, group,
+                 "%s: [%s] has no user=, and \"%s\" names none", path, name,
                  source->text);
-    return NULL;
+  } else {
+    self = g_new0 (FsCredentials, 1);
+    self->user = g_strdup (group->user != NULL ? group->user : source->user);
+    self->password = g_strdup (group->password);
+    self->origin = g_strdup_printf ("%s, [%s]", path, name);
+    return self;
   }
-  return g_steal_pointer (&self);
+  return NULL;
 }
 
 static FsCredentials *
@@ -151,7 +199,7 @@ from_file (const FsSource *source, const char *path, gboolean is_private,
   if (text == NULL)
     return NULL;
   self = parse_file (source, path, text, error);
-  wipe (text);
+  wipe_file (text);
   return self;
 }
 
@@ -202,6 +250,7 @@ from_environment (const FsSource *source, GError **error)
   self = g_new0 (FsCredentials, 1);
   self->user = g_strdup (user);
   self->password = g_strdup (password);
+  self->origin = g_strdup ("VIXFS_PASSWORD");
   return self;
 }
 
@@ -275,8 +324,9 @@ ask (int fd, const char *question, gboolean is_secret)
   return line;
 }
 
+/* @is_only: the environment would do as well */
 static FsCredentials *
-from_terminal (const FsSource *source, GError **error)
+from_terminal (const FsSource *source, gboolean is_only, GError **error)
 {
   g_autoptr (FsCredentials) self = g_new0 (FsCredentials, 1);
   g_autofree char *question = NULL;
@@ -284,9 +334,11 @@ from_terminal (const FsSource *source, GError **error)
 
   if (fd < 0) {
     fail (error, source->text,
-          "user and password are needed: name a file with -o "
-          "credentials=FILE, set VIXFS_USER and VIXFS_PASSWORD, or start this "
-          "on a terminal");
+          is_only ? "user and password are needed: name a file with -o "
+                    "credentials=FILE, set VIXFS_USER and VIXFS_PASSWORD, or "
+                    "start this on a terminal"
+                  : "user and password are needed: name a file with "
+                    "credentials=FILE, or start this on a terminal");
     return NULL;
   }
   if (source->user != NULL) {
@@ -305,6 +357,7 @@ from_terminal (const FsSource *source, GError **error)
     fail (error, source->text, "no user or no password was given");
     return NULL;
   }
+  self->origin = g_strdup ("the terminal");
   return g_steal_pointer (&self);
 }
 
@@ -320,5 +373,5 @@ fs_credentials_find (const FsSource *source, gboolean is_only, GError **error)
     return from_environment (source, error);
   if (source->options.credentials != NULL || service != NULL)
     return fs_credentials_read (source, error);
-  return from_terminal (source, error);
+  return from_terminal (source, is_only, error);
 }

@@ -15,6 +15,7 @@ G_BEGIN_DECLS
 typedef struct {
   char *user;
   char *password;
+  char *origin; /* where they are from, for people */
 } FsCredentials;
 
 /**

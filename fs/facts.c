@@ -181,12 +181,15 @@ vm_current (Teller *self, FsJson *json, const char *name)
   fs_json_string (json, name, shown);
 }
 
+/* Hosts of the network are not asked for them; an empty list would be a lie. */
 static void
 vm_disks (Teller *self, FsJson *json, const char *name)
 {
   const VixExtVM *vm = self->node->vm;
   gsize i;
 
+  if (!fs_host_source (fs_mount_host (self->mount, self->node))->is_local)
+    return;
   fs_json_begin (json, name, '[');
   for (i = 0; i < vm->numDisks; i++) {
     fs_json_begin (json, NULL, '{');

@@ -27,8 +27,9 @@ struct FsHost {
   gboolean loaded;
   gboolean tried;
   gboolean stopping;
-  gint64 since;  /* microseconds since 1970: not connected since */
-  char *problem; /* why it is not connected */
+  gboolean is_mistaken; /* no attempt will ever do: what it is to do is wrong */
+  gint64 since;         /* microseconds since 1970: not connected since */
+  char *problem;        /* why it is not connected */
 
   GThread *thread; /* of fs_host_begin(); const from there on */
 };
@@ -124,7 +125,15 @@ fill_params (FsHost *self, VixExtConnectParams *params)
   }
 }
 
-/* What the job says went wrong. */
+static gboolean
+is_login_refused (const FsHost *self, VixError code)
+{
+  return fs_errno_from_vix (code) == EACCES && self->credentials != NULL
+         && VIX_ERROR_CODE (code) != VIX_E_NET_HTTP_SSL_SECURITY;
+}
+
+/* What the job says went wrong; of a refused login also whose password that
+ * was. */
 static void
 set_error (FsHost *self, VixHandle job, VixError code, GError **error)
 {
@@ -143,6 +152,13 @@ set_error (FsHost *self, VixHandle job, VixError code, GError **error)
                                              : Vix_GetErrorText (code, NULL),
                unknown ? " (and there is no directory of that name here)" : "");
   Vix_FreeBuffer (text);
+  if (is_login_refused (self, code) && error != NULL) {
+    g_autofree char *said = (*error)->message;
+
+    (*error)->message
+      = g_strdup_printf ("%s (user \"%s\", password from %s)", said,
+                         self->credentials->user, self->credentials->origin);
+  }
 }
 
 /* The host's handle; 0 with @error. */
@@ -280,6 +296,21 @@ fs_host_wait_tried (FsHost *self)
   return loaded;
 }
 
+gboolean
+fs_host_check (FsHost *self, GError **error)
+{
+  gboolean mistaken;
+
+  fs_host_wait_tried (self);
+  g_mutex_lock (&self->lock);
+  mistaken = self->is_mistaken;
+  if (mistaken)
+    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "%s: %s",
+                 self->source->origin, self->problem);
+  g_mutex_unlock (&self->lock);
+  return !mistaken;
+}
+
 /* FALSE: the end has come. */
 static gboolean
 pause_attempts (FsHost *self, gint64 span)
@@ -319,14 +350,16 @@ note_failure (FsHost *self, VixError code, const char *problem)
 {
   gboolean news;
 
-  if (fs_errno_from_vix (code) == EACCES && self->credentials != NULL
-      && VIX_ERROR_CODE (code) != VIX_E_NET_HTTP_SSL_SECURITY) {
+  if (is_login_refused (self, code)) {
     fs_credentials_free (self->refused);
     self->refused = g_new0 (FsCredentials, 1);
     self->refused->user = g_strdup (self->credentials->user);
     self->refused->password = g_strdup (self->credentials->password);
   }
   g_mutex_lock (&self->lock);
+  self->is_mistaken
+    = VIX_ERROR_CODE (code) == VIX_E_INVALID_ARG
+      || VIX_ERROR_CODE (code) == VIX_E_INVALID_HOSTNAME_SPECIFICATION;
   news = g_strcmp0 (self->problem, problem) != 0;
   g_free (self->problem);
   self->problem = g_strdup (problem);

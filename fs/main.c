@@ -61,6 +61,18 @@ is_inside (const char *path, const struct stat *status)
   }
 }
 
+/* Something else is mounted there already. */
+static gboolean
+is_mount (const char *path)
+{
+  g_autofree char *above = g_build_filename (path, "..", NULL);
+  struct stat here;
+  struct stat there;
+
+  return stat (path, &here) == 0 && stat (above, &there) == 0
+         && here.st_dev != there.st_dev;
+}
+
 static gboolean
 is_empty (const char *path)
 {
@@ -116,10 +128,17 @@ find_places (const FsOptions *options, Plan *plan, GError **error)
   }
   if (!options->nonempty && !is_empty (plan->mountpoint))
     return fail (error, options->mountpoint,
-                 "the directory is not empty; \"-o nonempty\" mounts over it");
+                 is_mount (plan->mountpoint)
+                   ? "something is mounted here already; unmount it first, or "
+                     "\"-o nonempty\" mounts over it"
+                   : "the directory is not empty; \"-o nonempty\" mounts over "
+                     "it");
   if (access ("/dev/fuse", F_OK) != 0)
     return fail (error, "/dev/fuse",
                  "it is not there; load the kernel's module \"fuse\"");
+  if (access ("/dev/fuse", R_OK | W_OK) != 0)
+    return fail (error, "/dev/fuse",
+                 "you may not use it; root lets everybody with \"chmod 666\"");
   return TRUE;
 }
 
@@ -140,8 +159,11 @@ find_credentials (Plan *plan, GError **error)
         return fail (error, "prctl", g_strerror (errno));
       credentials
         = fs_credentials_find (source, plan->sources->len == 1, error);
-      if (credentials == NULL)
+      if (credentials == NULL) {
+        if (source->origin != NULL)
+          g_prefix_error (error, "%s: ", source->origin);
         return FALSE;
+      }
     }
     g_ptr_array_add (plan->credentials, credentials);
   }
@@ -164,16 +186,34 @@ plan_clear (Plan *plan)
 
 /* ---- background ---- */
 
-/* Warnings of a process without a terminal. */
-static GLogWriterOutput
-log_to_syslog (GLogLevelFlags level, const GLogField *fields, gsize n_fields,
-               gpointer data)
-{
-  g_autofree char *text
-    = g_log_writer_format_fields (level, fields, n_fields, FALSE);
+static gboolean has_terminal = TRUE; /* atomic */
 
-  if (level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING))
-    syslog (LOG_WARNING, "%s", text);
+/* Warnings: for people without what GLib tells of itself, and to the system's
+ * log once there is no terminal. */
+static GLogWriterOutput
+write_log (GLogLevelFlags level, const GLogField *fields, gsize n_fields,
+           gpointer data)
+{
+  const GLogLevelFlags shown
+    = G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING;
+  gboolean plain = (level & (G_LOG_LEVEL_WARNING | G_LOG_LEVEL_MESSAGE)) != 0
+                   && (level & G_LOG_FLAG_FATAL) == 0;
+  gsize i;
+
+  if (!g_atomic_int_get (&has_terminal)) {
+    g_autofree char *text
+      = g_log_writer_format_fields (level, fields, n_fields, FALSE);
+
+    if (level & shown)
+      syslog (LOG_WARNING, "%s", text);
+    return G_LOG_WRITER_HANDLED;
+  }
+  if (!plain)
+    return g_log_writer_default (level, fields, n_fields, data);
+  for (i = 0; i < n_fields; i++) {
+    if (strcmp (fields[i].key, "MESSAGE") == 0)
+      complain (fields[i].value);
+  }
   return G_LOG_WRITER_HANDLED;
 }
 
@@ -222,7 +262,7 @@ on_ready (gpointer data)
   /* Until now Ctrl-C was meant for it as well. */
   setsid ();
   openlog ("vixfs", LOG_PID, LOG_DAEMON);
-  g_log_set_writer_func (log_to_syslog, NULL, NULL);
+  g_atomic_int_set (&has_terminal, FALSE);
   null_fd = open ("/dev/null", O_RDWR | O_CLOEXEC);
   if (null_fd >= 0) {
     dup2 (null_fd, STDIN_FILENO);
@@ -280,6 +320,7 @@ main (int argc, char **argv)
   }
   if (options->debug)
     g_log_set_debug_enabled (TRUE);
+  g_log_set_writer_func (write_log, NULL, NULL);
   done
     = find_places (options, &plan, &error) && find_credentials (&plan, &error);
   if (done) {

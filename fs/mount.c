@@ -42,8 +42,10 @@ fs_mount_open (FsMount *self, GError **error)
     return fs_host_open (first, error);
   for (i = 0; i < self->hosts->len; i++)
     fs_host_begin (self->hosts->pdata[i]);
-  for (i = 0; i < self->hosts->len; i++)
-    fs_host_wait_tried (self->hosts->pdata[i]);
+  for (i = 0; i < self->hosts->len; i++) {
+    if (!fs_host_check (self->hosts->pdata[i], error))
+      return FALSE;
+  }
   return TRUE;
 }
 

@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
+#include "key-file.h"
 #include "name.h"
 
 #define HOSTS_MAX_BYTES (4 << 20)
@@ -17,6 +20,7 @@ source_free (gpointer data)
 
   g_free (self->name);
   g_free (self->text);
+  g_free (self->origin);
   g_free (self->path);
   g_free (self->address);
   g_free (self->host);
@@ -40,8 +44,11 @@ fs_source_resolve (const char *path, GError **error)
   char *real = realpath (path, NULL);
   char *resolved = NULL;
   struct stat status;
+  struct statvfs size;
 
-  if (real == NULL || stat (real, &status) != 0) {
+  /* Of a mount whose program has died the kernel goes on showing what it has
+   * kept; the file system's size it has to ask for. */
+  if (real == NULL || stat (real, &status) != 0 || statvfs (real, &size) != 0) {
     if (errno == ENOTCONN)
       fail (error, path,
             "a mount is here whose program has died; end it with "
@@ -109,6 +116,18 @@ take_user (FsSource *self, const char *text, GError **error)
   return TRUE;
 }
 
+/* Whether the certificates in it will do is the library's to say. */
+static gboolean
+check_cacert (const FsHostOptions *options, GError **error)
+{
+  if (options->cacert == NULL || access (options->cacert, R_OK) == 0)
+    return TRUE;
+  g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+               "option \"cacert\": %s: %s", options->cacert,
+               g_strerror (errno));
+  return FALSE;
+}
+
 static gboolean
 is_host (const char *text)
 {
@@ -133,8 +152,10 @@ source_new (const char *name, const char *text, const char *dir,
   if (self->is_local) {
     self->path = fs_source_resolve (path, error);
     done = self->path != NULL;
+    if (done && access (self->path, R_OK | X_OK) != 0)
+      done = fail (error, self->path, g_strerror (errno));
   } else {
-    done = take_user (self, text, error);
+    done = take_user (self, text, error) && check_cacert (options, error);
     if (done)
       self->host = host_of (self->address);
   }
@@ -145,13 +166,32 @@ source_new (const char *name, const char *text, const char *dir,
 
 /* ---- hosts files ---- */
 
+/* A hosts file as it is read. */
+typedef struct {
+  const char *path;
+  char *dir; /* what relative names in it are relative to */
+  const FsHostOptions *defaults;
+  GPtrArray *sources;
+  GHashTable *names; /* of the groups so far */
+
+  /* The group under way; NULL before the first. */
+  const char *group;
+  guint line;   /* where it begins */
+  char *parsed; /* the name of its directory */
+  const char *url;
+  guint url_line;
+  FsHostOptions options;
+  GHashTable *keys; /* those of it so far */
+} Hosts;
+
+/* @key: NULL where it is about the group as a whole */
 static gboolean
-bad_key (GError **error, const char *file, const char *group, const char *key,
-         const char *why)
+bad_line (const Hosts *self, guint line, const char *key, const char *why,
+          GError **error)
 {
-  g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "%s: [%s]%s%s: %s",
-               file, group, key != NULL ? " " : "", key != NULL ? key : "",
-               why);
+  g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+               "%s: line %u: [%s]%s%s: %s", self->path, line, self->group,
+               key != NULL ? " " : "", key != NULL ? key : "", why);
   return FALSE;
 }
 
@@ -173,131 +213,141 @@ apply_key (FsHostOptions *options, const char *key, const char *value,
   return FALSE;
 }
 
-static FsSource *
-read_group (GKeyFile *file, const char *path, const char *group,
-            const FsHostOptions *defaults, GError **error)
+static gboolean
+read_key (Hosts *self, guint line, const char *key, const char *value,
+          GError **error)
 {
-  g_autofree char *dir = g_path_get_dirname (path);
-  g_autofree char *url = NULL;
-  g_autofree char *parsed = NULL;
-  g_auto (GStrv) keys = g_key_file_get_keys (file, group, NULL, NULL);
-  FsHostOptions options;
-  FsSource *self = NULL;
-  GError *problem = NULL;
-  gboolean done = TRUE;
-  guint i;
+  g_autoptr (GError) problem = NULL;
 
-  if (fs_name_parse (group, &parsed) != 0) {
-    bad_key (error, path, group, NULL,
-             "this cannot be the name of a directory here: it starts with a "
-             "dot, or has a \"/\" or control characters, or is too long");
-    return NULL;
+  if (!g_hash_table_add (self->keys, (gpointer)key))
+    return bad_line (self, line, key, "it is there twice", error);
+  if (strcmp (key, "url") == 0) {
+    self->url = value;
+    self->url_line = line;
+    return TRUE;
   }
-  fs_host_options_copy (&options, defaults);
-  for (i = 0; done && keys != NULL && keys[i] != NULL; i++) {
-    g_autofree char *value = g_key_file_get_string (file, group, keys[i], NULL);
-
-    if (value == NULL)
-      done = bad_key (error, path, group, keys[i],
-                      "the value is not text as key files have it");
-    else if (strcmp (keys[i], "url") == 0)
-      url = g_steal_pointer (&value);
-    else if (!apply_key (&options, keys[i], value, dir, &problem))
-      done = bad_key (error, path, group, keys[i], problem->message);
-  }
-  g_clear_error (&problem);
-  if (done && (url == NULL || *url == '\0'))
-    done = bad_key (error, path, group, "url",
-                    "missing: a host (https://[USER@]HOST) or a directory");
-  if (done)
-    self = source_new (parsed, url, dir, &options, &problem);
-  if (problem != NULL)
-    bad_key (error, path, group, "url", problem->message);
-  g_clear_error (&problem);
-  fs_host_options_clear (&options);
-  return self;
+  return apply_key (&self->options, key, value, self->dir, &problem)
+         || bad_line (self, line, key, problem->message, error);
 }
 
-/* GKeyFile merges groups of one name; here that is one host too few. */
+/* Two hosts cannot have the same name. */
 static gboolean
-groups_differ (const char *path, const char *text, GError **error)
+begin_group (Hosts *self, guint line, const char *group, GError **error)
 {
-  g_autoptr (GHashTable) seen
-    = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
-  guint i;
+  self->group = group;
+  self->line = line;
+  self->url = NULL;
+  g_clear_pointer (&self->parsed, g_free);
+  fs_host_options_clear (&self->options);
+  fs_host_options_copy (&self->options, self->defaults);
+  g_hash_table_remove_all (self->keys);
+  if (!g_hash_table_add (self->names, (gpointer)group))
+    return bad_line (self, line, NULL,
+                     "it is there twice; two hosts cannot have the same name",
+                     error);
+  return fs_name_parse (group, &self->parsed) == 0
+         || bad_line (self, line, NULL,
+                      "this cannot be the name of a directory here: it starts "
+                      "with a dot, or has a \"/\" or control characters, or is "
+                      "too long",
+                      error);
+}
 
-  for (i = 0; lines[i] != NULL; i++) {
-    const char *end = strrchr (lines[i], ']');
-    char *group;
+static gboolean
+end_group (Hosts *self, GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+  FsSource *source;
 
-    if (*lines[i] != '[' || end == NULL)
-      continue;
-    group = g_strndup (lines[i] + 1, (gsize)(end - lines[i]) - 1);
-    if (g_hash_table_contains (seen, group)) {
-      g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
-                   "%s: line %u: [%s] is there twice; two hosts cannot have "
-                   "the same name",
-                   path, i + 1, group);
-      g_free (group);
-      return FALSE;
-    }
-    g_hash_table_add (seen, group);
-  }
+  if (self->group == NULL)
+    return TRUE;
+  if (self->url == NULL || *self->url == '\0')
+    return bad_line (
+      self, self->url == NULL ? self->line : self->url_line, "url",
+      "missing: a host (https://[USER@]HOST) or a directory", error);
+  source
+    = source_new (self->parsed, self->url, self->dir, &self->options, &problem);
+  if (source == NULL)
+    return bad_line (self, self->url_line, "url", problem->message, error);
+  source->origin = g_strdup_printf ("%s: line %u: [%s]", self->path, self->line,
+                                    self->group);
+  g_ptr_array_add (self->sources, source);
   return TRUE;
 }
 
-static GKeyFile *
+/* @text: is cut up */
+static gboolean
+read_lines (Hosts *self, char *text, GError **error)
+{
+  FsKeyFile file;
+  FsKeyFileLine line;
+  const char *name;
+  const char *value;
+
+  fs_key_file_begin (&file, text);
+  while ((line = fs_key_file_next (&file, &name, &value)) != FS_KEY_FILE_END) {
+    if (line == FS_KEY_FILE_GROUP) {
+      if (!end_group (self, error)
+          || !begin_group (self, file.line, name, error))
+        return FALSE;
+    } else if (line == FS_KEY_FILE_KEY && self->group != NULL) {
+      if (!read_key (self, file.line, name, value, error))
+        return FALSE;
+    } else {
+      g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+                   "%s: line %u: not a hosts file: wanted are lines KEY=VALUE "
+                   "below [NAME]",
+                   self->path, file.line);
+      return FALSE;
+    }
+  }
+  return end_group (self, error);
+}
+
+static char *
 load_hosts_file (const char *path, GError **error)
 {
-  g_autoptr (GKeyFile) file = g_key_file_new ();
+  g_autoptr (GError) problem = NULL;
   g_autofree char *text = NULL;
-  GError *problem = NULL;
   gsize len = 0;
   struct stat status;
 
-  if (stat (path, &status) != 0) {
+  if (stat (path, &status) != 0)
     fail (error, path, g_strerror (errno));
-    return NULL;
-  }
-  if (!S_ISREG (status.st_mode) || status.st_size > HOSTS_MAX_BYTES) {
+  else if (!S_ISREG (status.st_mode) || status.st_size > HOSTS_MAX_BYTES)
     fail (error, path, "neither a directory nor a hosts file");
-    return NULL;
-  }
-  if (!g_file_get_contents (path, &text, &len, &problem)
-      || !g_key_file_load_from_data (file, text, len, G_KEY_FILE_NONE,
-                                     &problem)) {
-    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
-                 "%s: not a hosts file: %s", path, problem->message);
-    g_error_free (problem);
-    return NULL;
-  }
-  if (!groups_differ (path, text, error))
-    return NULL;
-  return g_steal_pointer (&file);
+  else if (!g_file_get_contents (path, &text, &len, &problem))
+    g_propagate_error (error, g_steal_pointer (&problem));
+  else if (strlen (text) != len)
+    fail (error, path, "not a hosts file: it is no text");
+  else
+    return g_steal_pointer (&text);
+  return NULL;
 }
 
 static gboolean
 read_hosts_file (const char *path, const FsHostOptions *defaults,
                  GPtrArray *sources, GError **error)
 {
-  g_autoptr (GKeyFile) file = load_hosts_file (path, error);
-  g_auto (GStrv) groups = NULL;
-  guint i;
+  g_autofree char *text = load_hosts_file (path, error);
+  Hosts hosts = {
+    .path = path,
+    .dir = g_path_get_dirname (path),
+    .defaults = defaults,
+    .sources = sources,
+    .names = g_hash_table_new (g_str_hash, g_str_equal),
+    .keys = g_hash_table_new (g_str_hash, g_str_equal),
+  };
+  gboolean done = text != NULL && read_lines (&hosts, text, error);
 
-  if (file == NULL)
-    return FALSE;
-  groups = g_key_file_get_groups (file, NULL);
-  for (i = 0; groups[i] != NULL; i++) {
-    FsSource *source = read_group (file, path, groups[i], defaults, error);
-
-    if (source == NULL)
-      return FALSE;
-    g_ptr_array_add (sources, source);
-  }
-  if (sources->len == 0)
-    return fail (error, path, "no host is named; each is a [NAME] with a url=");
-  return TRUE;
+  if (done && sources->len == 0)
+    done = fail (error, path, "no host is named; each is a [NAME] with a url=");
+  g_free (hosts.dir);
+  g_free (hosts.parsed);
+  g_hash_table_unref (hosts.names);
+  g_hash_table_unref (hosts.keys);
+  fs_host_options_clear (&hosts.options);
+  return done;
 }
 
 /* ---- all ---- */
@@ -318,6 +368,11 @@ fs_sources_find (const FsOptions *options, char **ret_label, GError **error)
       return NULL;
     *ret_label = g_steal_pointer (&path);
     return g_steal_pointer (&sources);
+  }
+  if (strstr (text, "://") == NULL && g_str_has_suffix (text, ".conf")
+      && !g_file_test (text, G_FILE_TEST_EXISTS)) {
+    fail (error, text, "there is no such hosts file");
+    return NULL;
   }
   source = source_new ("", text, dir, &options->host, error);
   if (source == NULL)

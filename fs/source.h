@@ -13,6 +13,7 @@ G_BEGIN_DECLS
 typedef struct {
   char *name;        /* of its directory; "": the root of the mount */
   char *text;        /* as given, for people */
+  char *origin;      /* the file, line and group that it is from; NULL */
   gboolean is_local; /* a directory, or else a host on the network */
   char *path;        /* of a directory: absolute, without symbolic links */
   char *address;     /* of a host: its URL without the user, or its name */
@@ -29,7 +30,7 @@ typedef struct {
  * file. Nothing is asked of a host.
  *
  * Returns: (transfer full): FsSource, at least one; %NULL with a text that
- *   names the file, group and key
+ *   names the file, line, group and key
  */
 GPtrArray *fs_sources_find (const FsOptions *options, char **ret_label,
                             GError **error);

@@ -160,8 +160,8 @@ wrong_password_is_clear () {
   local before
   before=$(about a counters 'a["badLogins"]')
   give '[default]' user=root password=wrong \
-    && fails 'incorrect user name or password' "$vixfs" "$(url a)" "$mnt" \
-      -o "$trust,credentials=$file" && nobody \
+    && fails "(user \"root\", password from $file, [default])" \
+      "$vixfs" "$(url a)" "$mnt" -o "$trust,credentials=$file" && nobody \
     && same $((before + 1)) "$(about a counters 'a["badLogins"]')" \
     && ! at_terminal "$(url a)" wrong-one && nobody
 }
@@ -206,6 +206,47 @@ secret_is_nowhere () {
   xattr error "$mnt/vm00000" | grep -F -- "$secret" && return 1
   ! grep -ai 'vmware_soap_session=' "$scratch/debug" \
     && order a set password="$secret" && stop_vixfs
+}
+
+# What a debugger would take along of it, as root: the pages that are written
+# and are not left out of dumps ("dd"). A piece of the password is enough; its
+# beginning is what frees overwrite.
+in_memory='
+import re, sys
+pid, words = sys.argv[1], [w.encode() for w in sys.argv[2:]]
+found = kept = 0
+with open("/proc/%s/mem" % pid, "rb", 0) as mem:
+    for line in open("/proc/%s/smaps" % pid):
+        at = re.match("([0-9a-f]+)-([0-9a-f]+) (....)", line)
+        if at:
+            start, end, mode = int(at[1], 16), int(at[2], 16), at[3]
+        elif line.startswith("VmFlags:") and mode.startswith("rw"):
+            # sanitizers reserve terabytes, of which next to nothing is there
+            if end - start > 1 << 30:
+                continue
+            mem.seek(start)
+            bytes = mem.read(end - start)
+            n = sum(bytes.count(w) for w in words)
+            found += 0 if " dd" in line else n
+            kept += n if " dd" in line else 0
+print(found, kept)'
+long=Wort-mit-vielen-Zeichen-0123456789-abcdefghijklmnopqrstuvwxyz-ENDE
+
+dump_has_no_secret () { # by which way it got in: a file or the environment
+  local status found
+  order a set password=$long || return 1
+  if [[ $1 == file ]]; then
+    give '[other]' user=x password=y '[default]' user=root "password=$long"
+    start_vixfs "$(url a)" "$mnt" -o "$trust,credentials=$file"
+  else
+    VIXFS_PASSWORD=$long start_vixfs "$(url a)" "$mnt" -o "$trust"
+  fi && mkdir "$mnt/vm00000/snapshots/dump" && rmdir "$mnt/vm00000/snapshots/dump" \
+    && order a session/expire && mkdir "$mnt/vm00000/snapshots/dump" \
+    && rmdir "$mnt/vm00000/snapshots/dump" \
+    && found=$(python3 -c "$in_memory" "${daemons[$mnt]}" 0123456789-abcdef \
+      uvwxyz-ENDE) && echo "found $found" && [[ $found == 0\ * && $found != *\ 0 ]]
+  status=$?
+  stop_vixfs && order a set password="$secret" && return $status
 }
 
 # Killed in a way that would leave a core, where it may.
@@ -270,6 +311,11 @@ check ctrl-c-at-the-question ctrl_c_at_the_question
 check password-in-the-url-is-refused password_in_the_url_is_refused
 check password-as-an-option-is-refused password_as_an_option_is_refused
 check secret-is-nowhere secret_is_nowhere
+# Sanitizers keep what was freed.
+if ! grep -q __asan_init "$vixfs" && ! grep -q __tsan_init "$vixfs"; then
+  check dump-has-no-secret-of-a-file dump_has_no_secret file
+  check dump-has-no-secret-of-the-environment dump_has_no_secret environment
+fi
 check core-has-no-secret core_has_no_secret
 check sigterm-logs-out sigterm_logs_out
 check background-daemon-logs-out background_daemon_logs_out

@@ -217,7 +217,7 @@ bad () {
   done
   shift
   printf '%s\n' "$@" >"$conf"
-  if out=$("$vixfs" "$conf" "$mnt" 2>&1); then
+  if out=$(setsid -w "$vixfs" "$conf" "$mnt" 2>&1 </dev/null); then
     umount "$mnt"
     echo 'it was mounted'
     return 1
@@ -260,13 +260,22 @@ check one-has-no-session-left one_has_no_session_left
 check all-are-down all_are_down
 check paths-are-relative-to-the-file paths_are_relative_to_the_file
 check options-are-for-all options_are_for_all
-check bad-unknown-key bad web colour -- '[web]' url=https://h colour=red
+check bad-unknown-key bad 'line 3: [web] colour' -- '[web]' url=https://h colour=red
 check bad-missing-url bad web url -- '[web]' insecure=true
 check bad-name bad a/b -- '[a/b]' url=https://h
 check bad-hidden-name bad .web -- '[.web]' url=https://h
-check bad-twice-one-name bad web -- '[web]' url=https://h '[web]' url=https://g
+check bad-twice-one-name bad 'line 3: [web]' twice -- '[web]' url=https://h '[web]' url=https://g
 check bad-value bad web answer_timeout -- '[web]' url=https://h answer_timeout=soon
-check bad-text bad line -- nonsense
+check bad-text bad 'line 2:' -- '[web]' nonsense
+check bad-thumbprint bad 'line 1: [web]' '"zz"' SHA-256 -- '[web]' url=https://h \
+  thumbprint=zz "credentials=$(credentials)"
+check bad-address bad 'line 2: [ftp]' ftp://h https:// -- '' '[ftp]' url=ftp://h \
+  "credentials=$(credentials)"
+check bad-cacert bad 'line 2: [web] url' none.pem -- '[web]' url=https://h \
+  cacert=none.pem
+check bad-credentials bad 'line 1: [web]' none.secret -- '[web]' url=https://h \
+  credentials=none.secret
+check no-credentials bad 'line 1: [web]' credentials= -- '[web]' url=https://root@h
 check bad-empty bad host --
 check bad-directory bad web nowhere -- '[web]' "url=$scratch/nowhere"
 check no-secret-in-the-file no_secret_in_the_file

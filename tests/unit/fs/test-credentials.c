@@ -72,6 +72,18 @@ typedef struct {
   const char *named; /* what the error says beside the file */
 } Refusal;
 
+/* As GKeyFile has them: blanks, line ends of DOS, backslashes. */
+static void
+test_forms (Fixture *f, gconstpointer data)
+{
+  write_file (f,
+              "\xef\xbb\xbf# mine\r\n[esx1]\r\n  user = root\r\n"
+              "password = a\\\\b\\s=#c\r\ncolour=red\r\n",
+              0600);
+  f->source.options.credentials = f->file;
+  assert_found (f, "root", "a\\b =#c");
+}
+
 static const Refusal refusals[] = {
   { "[esx1]\nuser=root\npassword=" SECRET "\n", 0640, NULL, "chmod 600" },
   { "[esx1]\nuser=root\npassword=" SECRET "\n", 0604, NULL, "chmod 600" },
@@ -80,7 +92,10 @@ static const Refusal refusals[] = {
   { "[esx1]\npassword=" SECRET "\n", 0600, NULL, "[esx1] has no user" },
   { "[esx1]\nuser=root\npassword=" SECRET "\n", 0600, "admin", "\"admin\"" },
   { "[esx9]\nuser=root\npassword=" SECRET "\n", 0600, NULL, "neither [esx1]" },
-  { "password " SECRET "\n", 0600, NULL, "no credentials file" },
+  { "password " SECRET "\n", 0600, NULL, "line 1: no credentials file" },
+  { "password=" SECRET "\n[esx1]\n", 0600, NULL, "line 1: no credentials" },
+  { "[esx1]\nuser=root\n\n" SECRET "\n", 0600, NULL, "line 4: no cred" },
+  { "[esx1]\nuser=root\npassword=" SECRET "\\q\n", 0600, NULL, "line 3: no" },
   { "", 0600, NULL, "neither [esx1]" },
 };
 
@@ -138,6 +153,7 @@ static const struct {
   void (*test) (Fixture *, gconstpointer);
 } tests[] = {
   { "/credentials/host-goes-before-default", test_groups },
+  { "/credentials/forms-of-a-file", test_forms },
   { "/credentials/bad-file-is-refused-without-its-secret", test_refusals },
   { "/credentials/environment", test_environment },
   { "/credentials/service", test_service },

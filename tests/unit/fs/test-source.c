@@ -99,6 +99,10 @@ test_directory (Fixture *f, gconstpointer data)
   g_assert_cmpstr (source->path, ==, vms);
   g_assert_null (find (missing, &error));
   g_assert_nonnull (strstr (error->message, missing));
+  g_clear_error (&error);
+  /* Nobody's host is called that. */
+  g_assert_null (find ("missing.conf", &error));
+  g_assert_nonnull (strstr (error->message, "missing.conf: there is no such"));
 }
 
 /* No password is taken from there, or repeated. */
@@ -139,6 +143,7 @@ test_hosts_file (Fixture *f, gconstpointer data)
   esx = sources->pdata[0];
   disk = sources->pdata[1];
   g_assert_cmpstr (esx->name, ==, "esx");
+  g_assert_true (g_str_has_suffix (esx->origin, "hosts.conf: line 1: [esx]"));
   g_assert_cmpstr (esx->options.credentials, ==, secrets);
   g_assert_cmpstr (esx->options.thumbprint, ==, "BB");
   g_assert_cmpuint (esx->options.answer_timeout, ==, 9);
@@ -159,19 +164,24 @@ typedef struct {
 
 static const Refusal refusals[] = {
   { "", "no host" },
-  { "url=x\n", "not a hosts file" },
-  { "[a]\n", "[a] url: missing" },
-  { "[a]\nurl=\n", "[a] url: missing" },
-  { "[a]\nurl=https://h\ncolour=red\n", "[a] colour: unknown option" },
-  { "[a]\nurl=https://h\npassword=Hush42\n", "[a] password: unknown option" },
-  { "[a]\nurl=https://h\nanswer_timeout=soon\n", "[a] answer_timeout:" },
-  { "[a]\nurl=https://h\ninsecure=maybe\n", "[a] insecure:" },
-  { "[a]\nurl=https://u:Hush42@h\n", "[a] url:" },
-  { "[a]\nurl=no/such/dir\n", "[a] url:" },
-  { "[a/b]\nurl=https://h\n", "[a/b]: this cannot be" },
-  { "[.a]\nurl=https://h\n", "[.a]: this cannot be" },
+  { "url=x\n", "line 1: not a hosts file" },
+  { "[a]\nurl=x\n\nfoo\n", "line 4: not a hosts file" },
+  { "# c\n[a]\n", "line 2: [a] url: missing" },
+  { "[a]\nurl=\n", "line 2: [a] url: missing" },
+  { "[a]\nurl=https://h\ncolour=red\n", "line 3: [a] colour: unknown option" },
+  { "[a]\nurl=https://h\npassword=Hush42\n",
+    "line 3: [a] password: unknown option" },
+  { "[a]\nurl=https://h\nanswer_timeout=soon\n",
+    "line 3: [a] answer_timeout:" },
+  { "[a]\nurl=https://h\ninsecure=maybe\n", "line 3: [a] insecure:" },
+  { "[a]\nurl=https://h\nurl=https://i\n", "line 3: [a] url: it is there" },
+  { "[a]\nurl=https://h\ncacert=no.pem\n", "no.pem: No such file" },
+  { "[a]\nurl=https://u:Hush42@h\n", "line 2: [a] url:" },
+  { "[a]\nurl=no/such/dir\n", "line 2: [a] url:" },
+  { "[a/b]\nurl=https://h\n", "line 1: [a/b]: this cannot be" },
+  { "[.a]\nurl=https://h\n", "line 1: [.a]: this cannot be" },
   { "[a]\nurl=https://h\n[b]\nurl=https://i\n[a]\nurl=https://j\n",
-    "line 5: [a] is there twice" },
+    "line 5: [a]: it is there twice" },
 };
 
 static void
@@ -198,7 +208,7 @@ static const struct {
   { "/source/directories-are-resolved", test_directory },
   { "/source/password-in-url-is-refused", test_password_in_url },
   { "/source/hosts-file", test_hosts_file },
-  { "/source/bad-hosts-file-names-group-and-key", test_hosts_refused },
+  { "/source/bad-hosts-file-names-line-and-key", test_hosts_refused },
 };
 
 int
