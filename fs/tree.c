@@ -133,7 +133,7 @@ resolve_pair (const FsVm *vm, FsNode *node)
 }
 
 static gboolean
-resolve_vm (const FsVm *vm, FsNode *node)
+resolve_vm (FsVm *vm, FsNode *node)
 {
   if (fs_kind_is_pairs (node->id.kind)) {
     if (!resolve_pair (vm, node))
@@ -161,6 +161,7 @@ resolve_vm (const FsVm *vm, FsNode *node)
   node->newest = vm->newest;
   node->folder = vm->folder;
   node->marks = vm->marks;
+  fs_vm_note_asked (vm, node->id);
   return TRUE;
 }
 
@@ -177,7 +178,7 @@ static gboolean
 resolve_locked (FsTree *self, FsNode *node)
 {
   const FsFolder *folder = fs_tree_get_folder_locked (self, node->id.slot);
-  const FsVm *vm = fs_tree_get_vm_locked (self, node->id.slot);
+  FsVm *vm = fs_tree_get_vm_locked (self, node->id.slot);
 
   if (node->id.kind == FS_KIND_FOLDER || fs_kind_is_control (node->id.kind)) {
     if (folder != NULL)

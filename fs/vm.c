@@ -449,6 +449,37 @@ fs_vm_node (const FsVm *self, guint32 snapshot, FsKindId kind, guint32 index)
   return fs_node_pack ((FsNodeId){ self->slot, snapshot, kind, index });
 }
 
+G_STATIC_ASSERT (FS_N_KINDS <= 64);
+G_STATIC_ASSERT (FS_ALIASES_KEPT <= 64);
+
+void
+fs_vm_note_asked (FsVm *self, FsNodeId id)
+{
+  guint32 behind = (self->alias - id.index) & FS_INDEX_MAX;
+
+  self->kinds_asked |= G_GUINT64_CONSTANT (1) << id.kind;
+  /* The ways into an alias: nobody gets to the rest without them. */
+  if ((id.kind == FS_KIND_SNAPSHOTS || id.kind == FS_KIND_CURRENT
+       || id.kind == FS_KIND_POWER)
+      && behind < FS_ALIASES_KEPT)
+    self->aliases_asked |= G_GUINT64_CONSTANT (1) << behind;
+}
+
+static void
+collect (const FsVm *self, guint32 slot, FsKindId kind, guint32 index,
+         FsStale *stale)
+{
+  if (self->kinds_asked >> kind & 1)
+    fs_stale_add_node (stale, fs_vm_node (self, slot, kind, index));
+}
+
+/* Whether the kernel may have anything under the alias @behind the newest. */
+static gboolean
+is_alias_asked (const FsVm *self, guint32 behind)
+{
+  return behind <= self->alias && self->aliases_asked >> behind & 1;
+}
+
 static void
 collect_alias (const FsVm *self, guint32 alias, FsStale *stale)
 {
@@ -457,23 +488,20 @@ collect_alias (const FsVm *self, guint32 alias, FsStale *stale)
     = self->pairs != NULL ? fs_pairs_list (self->pairs, &n_pairs) : NULL;
   guint i;
 
-  fs_stale_add_node (stale, fs_vm_node (self, 0, FS_KIND_CURRENT, alias));
-  fs_stale_add_node (stale, fs_vm_node (self, 0, FS_KIND_POWER, alias));
-  fs_stale_add_node (stale, fs_vm_node (self, 0, FS_KIND_SNAPSHOTS, alias));
+  collect (self, 0, FS_KIND_CURRENT, alias, stale);
+  collect (self, 0, FS_KIND_POWER, alias, stale);
+  collect (self, 0, FS_KIND_SNAPSHOTS, alias, stale);
   for (i = 0; i < self->snapshots->len; i++) {
     guint32 slot = g_array_index (self->snapshots, FsVmSnapshot, i).slot;
 
-    fs_stale_add_node (stale, fs_vm_node (self, slot, FS_KIND_SNAPSHOT, alias));
-    fs_stale_add_node (stale,
-                       fs_vm_node (self, slot, FS_KIND_DESCRIPTION, alias));
-    fs_stale_add_node (stale,
-                       fs_vm_node (self, slot, FS_KIND_SNAPSHOT_FILES, alias));
-    fs_stale_add_node (stale, fs_vm_node (self, slot, FS_KIND_DISKS, alias));
-    fs_stale_add_node (stale, fs_vm_node (self, slot, FS_KIND_SINCE, alias));
+    collect (self, slot, FS_KIND_SNAPSHOT, alias, stale);
+    collect (self, slot, FS_KIND_DESCRIPTION, alias, stale);
+    collect (self, slot, FS_KIND_SNAPSHOT_FILES, alias, stale);
+    collect (self, slot, FS_KIND_DISKS, alias, stale);
+    collect (self, slot, FS_KIND_SINCE, alias, stale);
   }
   for (i = 0; i < n_pairs; i++)
-    fs_stale_add_node (stale,
-                       fs_vm_node (self, pairs[i].slot, FS_KIND_OLDER, alias));
+    collect (self, pairs[i].slot, FS_KIND_OLDER, alias, stale);
 }
 
 /* Files that tell what a snapshot changed tell of its parent, which may become
@@ -485,11 +513,9 @@ collect_changes (const FsVm *self, guint32 slot, gint64 id, FsStale *stale)
   int i;
 
   for (i = 1; i <= MIN (snapshot->numDisks, FS_INDEX_MAX); i++) {
-    fs_stale_add_node (stale,
-                       fs_vm_node (self, slot, FS_KIND_CHANGES, (guint32)i));
+    collect (self, slot, FS_KIND_CHANGES, (guint32)i, stale);
     if (slot == self->newest)
-      fs_stale_add_node (
-        stale, fs_vm_node (self, slot, FS_KIND_LATEST_CHANGES, (guint32)i));
+      collect (self, slot, FS_KIND_LATEST_CHANGES, (guint32)i, stale);
   }
 }
 
@@ -504,7 +530,7 @@ collect_latest (const FsVm *self, FsStale *stale)
   guint i;
 
   for (i = 0; self->newest != 0 && i < G_N_ELEMENTS (kinds); i++)
-    fs_stale_add_node (stale, fs_vm_node (self, 0, kinds[i], 0));
+    collect (self, 0, kinds[i], 0, stale);
 }
 
 void
@@ -515,25 +541,24 @@ fs_vm_collect_all (const FsVm *self, FsStale *stale)
   guint i;
 
   for (i = 0; i < G_N_ELEMENTS (of_vm); i++)
-    fs_stale_add_node (stale, fs_vm_node (self, 0, of_vm[i], 0));
+    collect (self, 0, of_vm[i], 0, stale);
   for (i = 0; i < self->snapshots->len; i++) {
     guint32 slot = g_array_index (self->snapshots, FsVmSnapshot, i).slot;
 
-    fs_stale_add_node (stale,
-                       fs_vm_node (self, slot, FS_KIND_SNAPSHOT_INFO, 0));
-    fs_stale_add_node (stale, fs_vm_node (self, slot, FS_KIND_PARENT, 0));
+    collect (self, slot, FS_KIND_SNAPSHOT_INFO, 0, stale);
+    collect (self, slot, FS_KIND_PARENT, 0, stale);
     /* It names files, which a merge may call otherwise. */
-    fs_stale_add_node (stale, fs_vm_node (self, slot, FS_KIND_CONFIG, 0));
+    collect (self, slot, FS_KIND_CONFIG, 0, stale);
     collect_changes (
       self, slot, g_array_index (self->snapshots, FsVmSnapshot, i).id, stale);
   }
   collect_latest (self, stale);
-  for (i = 0; i < FS_ALIASES_KEPT && i <= self->alias; i++)
-    collect_alias (self, (self->alias - i) & FS_INDEX_MAX, stale);
+  for (i = 0; i < FS_ALIASES_KEPT; i++)
+    if (is_alias_asked (self, i))
+      collect_alias (self, (self->alias - i) & FS_INDEX_MAX, stale);
   for (i = 0; self->files != NULL && i < self->files->len; i++)
-    fs_stale_add_node (
-      stale, fs_vm_node (self, 0, FS_KIND_FILE,
-                         g_array_index (self->files, FsVmFile, i).slot));
+    collect (self, 0, FS_KIND_FILE,
+             g_array_index (self->files, FsVmFile, i).slot, stale);
 }
 
 void
@@ -541,11 +566,12 @@ fs_vm_collect_snapshots (const FsVm *self, FsStale *stale)
 {
   guint i;
 
-  fs_stale_add_node (stale, fs_vm_node (self, 0, FS_KIND_MARK_MEMORY, 0));
-  fs_stale_add_node (stale, fs_vm_node (self, 0, FS_KIND_MARK_QUIESCE, 0));
-  for (i = 0; i < FS_ALIASES_KEPT && i <= self->alias; i++)
-    fs_stale_add_node (stale, fs_vm_node (self, 0, FS_KIND_SNAPSHOTS,
-                                          (self->alias - i) & FS_INDEX_MAX));
+  collect (self, 0, FS_KIND_MARK_MEMORY, 0, stale);
+  collect (self, 0, FS_KIND_MARK_QUIESCE, 0, stale);
+  for (i = 0; i < FS_ALIASES_KEPT; i++)
+    if (is_alias_asked (self, i))
+      collect (self, 0, FS_KIND_SNAPSHOTS, (self->alias - i) & FS_INDEX_MAX,
+               stale);
 }
 
 void
@@ -554,6 +580,7 @@ fs_vm_switch_alias (FsVm *self, FsStale *stale)
   guint64 directory = fs_vm_node (self, 0, FS_KIND_VM, 0);
 
   self->alias++;
+  self->aliases_asked <<= 1;
   fs_stale_add_entry (stale, directory, "snapshots");
   fs_stale_add_entry (stale, directory, "current");
   fs_stale_add_entry (stale, directory, "power");

@@ -58,6 +58,11 @@ typedef struct {
   char *description; /* that new snapshots get; NULL if not set */
   char *error;       /* the last failure; NULL if there was none */
 
+  /* What the kernel may have, a bit each: kinds of nodes; aliases, the newest
+   * in bit 0. */
+  guint64 kinds_asked;
+  guint64 aliases_asked;
+
   GArray *snapshots; /* (FsVmSnapshot) by ascending slot */
   FsPairs *pairs;    /* of snapshots that are there; NULL: none yet */
   guint32 newest;    /* slot of the snapshot that was made last; 0: none */
@@ -114,10 +119,14 @@ void fs_vm_prune_files (FsVm *self, GHashTable *names);
 guint64 fs_vm_node (const FsVm *self, guint32 snapshot, FsKindId kind,
                     guint32 index);
 
-/* What the kernel may have of a VM of which anything changed. */
+/* The kernel is about to be told of node @id as it is now. */
+void fs_vm_note_asked (FsVm *self, FsNodeId id);
+
+/* What the kernel may have of a VM of which anything changed: no more than
+ * it ever asked for, since each is a call to it. */
 void fs_vm_collect_all (const FsVm *self, FsStale *stale);
 
-/* "snapshots" under every kept alias, and the markers. */
+/* "snapshots" under every kept alias, and the markers: likewise. */
 void fs_vm_collect_snapshots (const FsVm *self, FsStale *stale);
 
 /* Snapshot @id gets a new slot, if it is there. */

@@ -39,6 +39,7 @@ type filter struct {
 	created uint64
 	shape   uint64
 	members map[moref]uint64 // since when
+	newest  uint64           // of those
 	order   []moref
 	gone    map[moref]departure
 	missing []moref
@@ -82,6 +83,7 @@ func (f *filter) refresh(w *world, s *session) {
 		entered, ok := known[ref]
 		if !ok {
 			entered = w.seq()
+			f.newest = entered
 			delete(f.gone, ref)
 		}
 		f.members[ref] = entered
@@ -131,6 +133,9 @@ func (f *filter) changesSince(w *world, seq uint64) []update {
 		}
 	}
 	for _, ref := range f.order {
+		if f.newest <= seq {
+			break // ten thousand members are not looked through for each change
+		}
 		if f.members[ref] > seq {
 			at[ref] = len(out)
 			out = append(out, update{f, types.ObjectUpdateKindEnter, ref, nil})

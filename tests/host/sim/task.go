@@ -195,13 +195,15 @@ func (t *task) run(w *world, duration time.Duration) {
 	t.finish(w, result, f)
 }
 
-// advance spends the time, in ten steps of progress.
+// advance spends the time, in ten steps of progress. Each ends when it is due:
+// what timers are late by does not add up.
 func (t *task) advance(w *world, duration time.Duration) *fault {
 	if duration <= 0 {
 		return nil
 	}
-	for step := 1; step <= 10; step++ {
-		if !t.sleep(w, duration/10) {
+	start := time.Now()
+	for step := time.Duration(1); step <= 10; step++ {
+		if !t.sleep(w, time.Until(start.Add(duration*step/10))) {
 			return newFault(&types.RequestCanceled{})
 		}
 		if t.doomed != nil && t.doomed.when == "late" && step == 5 {

@@ -516,6 +516,52 @@ test_alias (void)
   finish (tree);
 }
 
+/* The nodes of the VM that a change of it is told of. */
+static guint
+told_by_put (FsTree *tree, const Record *record)
+{
+  g_autoptr (FsStale) stale = fs_stale_new ();
+
+  fs_tree_put (tree, 0, &record->vm, stale);
+  return stale->nodes->len;
+}
+
+static void
+ask (FsTree *tree, FsNodeId id)
+{
+  FsNode found;
+
+  g_assert_true (fs_tree_resolve (tree, fs_node_pack (id), &found));
+  fs_node_clear (&found);
+}
+
+static void
+test_told_of_what_was_asked (void)
+{
+  FsTree *tree = settled_tree ();
+  g_autoptr (Record) record = record_new ("web", "a", 1, "b", 2, END);
+  g_autoptr (FsStale) stale = fs_stale_new ();
+  FsNodeId id = { 0, 0, FS_KIND_SNAPSHOTS, 0 };
+
+  put (tree, record);
+  id.slot = find (tree, 0, "web").slot;
+  g_assert_cmpuint (told_by_put (tree, record), ==, 0);
+  ask (tree, id);
+  g_assert_cmpuint (told_by_put (tree, record), ==, 1);
+  /* Nobody came by the new alias yet; the old one is still told of. */
+  fs_tree_switch_alias (tree, id.slot, 0, stale);
+  g_assert_cmpuint (told_by_put (tree, record), ==, 1);
+  id.index = 1;
+  ask (tree, id);
+  g_assert_cmpuint (told_by_put (tree, record), ==, 2);
+  /* A node of each of the snapshots, by both aliases. */
+  id.kind = FS_KIND_SNAPSHOT;
+  id.snapshot = fs_tree_find_snapshot (tree, id.slot, "a");
+  ask (tree, id);
+  g_assert_cmpuint (told_by_put (tree, record), ==, 6);
+  finish (tree);
+}
+
 static void
 test_files (void)
 {
@@ -590,6 +636,8 @@ main (int argc, char **argv)
   g_test_add_func ("/tree/newest-follows-the-snapshots", test_newest);
   g_test_add_func ("/tree/pairs-end-with-one-of-them", test_pairs);
   g_test_add_func ("/tree/alias-switches-once", test_alias);
+  g_test_add_func ("/tree/the-kernel-is-told-of-what-it-asked-for",
+                   test_told_of_what_was_asked);
   g_test_add_func ("/tree/files-keep-their-slots", test_files);
   g_test_add_func ("/tree/file-slots-wrap", test_files_wrap);
   return g_test_run ();
