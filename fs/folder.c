@@ -37,8 +37,8 @@ fs_folder_free (FsFolder *self)
   g_free (self);
 }
 
-guint64
-fs_folder_node (const FsFolder *self)
+static guint64
+node_of (const FsFolder *self)
 {
   return fs_node_pack ((FsNodeId){ self->slot, 0, FS_KIND_FOLDER, 1 });
 }
@@ -48,7 +48,7 @@ folder_changed (FsFolder *self, FsStale *stale)
 {
   self->version++;
   self->changed = g_get_real_time () / G_USEC_PER_SEC;
-  fs_stale_add_node (stale, fs_folder_node (self));
+  fs_stale_add_node (stale, node_of (self));
 }
 
 guint

@@ -31,8 +31,6 @@ FsFolder *fs_folder_new (guint32 slot, guint32 parent, const char *name,
                          const char *raw_name, guint64 identity);
 void fs_folder_free (FsFolder *self);
 
-guint64 fs_folder_node (const FsFolder *self);
-
 /* The index in @self->children of the first with @slot or above. */
 guint fs_folder_position (const FsFolder *self, guint32 slot);
 

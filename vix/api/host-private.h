@@ -37,7 +37,4 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VixHost, vix_host_unref)
 VixHandle vix_host_connect (const VixConnectParams *params, gboolean pump,
                             VixEventProc *callback, gpointer client_data);
 
-/* What VixHost_Disconnect() has yet to do when all jobs and calls are over. */
-void vix_host_shut_down (VixHost *self);
-
 G_END_DECLS

@@ -189,8 +189,9 @@ VixHost_Connect (int apiVersion, VixServiceProvider hostType,
 
 /* ---- disconnecting ---- */
 
-void
-vix_host_shut_down (VixHost *self)
+/* What VixHost_Disconnect() has yet to do when all jobs and calls are over. */
+static void
+shut_down (VixHost *self)
 {
   vix_scope_wait_empty (&self->scope);
   close_provider (self);
@@ -200,7 +201,7 @@ vix_host_shut_down (VixHost *self)
 static void
 shut_down_on_worker (gpointer data)
 {
-  vix_host_shut_down (data);
+  shut_down (data);
   vix_object_unref (data);
 }
 
@@ -221,7 +222,7 @@ VixHost_Disconnect (VixHandle hostHandle)
     if (first)
       vix_pool_push (shut_down_on_worker, vix_object_ref (host));
   } else if (first) {
-    vix_host_shut_down (host);
+    shut_down (host);
   } else {
     vix_scope_wait_empty (&host->scope);
   }

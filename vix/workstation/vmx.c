@@ -231,8 +231,8 @@ node_in_snapshots (const Node *node)
 
 /* ---- disks ---- */
 
-void
-ws_vmx_disk_free (WsVmxDisk *disk)
+static void
+disk_free (WsVmxDisk *disk)
 {
   if (disk == NULL)
     return;
@@ -246,8 +246,7 @@ GPtrArray *
 ws_vmx_list_disks (const KvFile *vmx)
 {
   g_autoptr (GArray) nodes = list_nodes (vmx);
-  GPtrArray *disks
-    = g_ptr_array_new_with_free_func ((GDestroyNotify)ws_vmx_disk_free);
+  GPtrArray *disks = g_ptr_array_new_with_free_func ((GDestroyNotify)disk_free);
   guint i;
 
   for (i = 0; i < nodes->len; i++) {

@@ -21,8 +21,6 @@ typedef struct {
   gboolean in_snapshots; /* FALSE: independent, left out of snapshots */
 } WsVmxDisk;
 
-void ws_vmx_disk_free (WsVmxDisk *disk);
-
 /**
  * ws_vmx_list_disks:
  *

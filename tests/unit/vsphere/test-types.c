@@ -243,9 +243,9 @@ static const struct {
     ANSWER ("<RetrieveServiceContentResponse><returnval/>"
             "</RetrieveServiceContentResponse>"),
     SOAP_ERROR_MALFORMED, "ServiceContent.rootFolder" },
-  { "not a time", &soap_method_CurrentTime, 200,
-    ANSWER ("<CurrentTimeResponse><returnval>noon</returnval>"
-            "</CurrentTimeResponse>"),
+  { "not a time", &soap_method_Login, 200,
+    ANSWER ("<LoginResponse><returnval><key>k</key><userName>u</userName>"
+            "<loginTime>noon</loginTime></returnval></LoginResponse>"),
     SOAP_ERROR_MALFORMED, "noon" },
   { "another method's answer", &soap_method_CurrentTime, 200,
     ANSWER ("<LoginResponse/>"), SOAP_ERROR_MALFORMED, "LoginResponse" },

@@ -66,7 +66,6 @@ struct SoapReply {
   SoapDecoder *decoder;
   gconstpointer made;
   SoapRef ref;
-  gint64 time;
 };
 
 void
@@ -88,18 +87,6 @@ const SoapRef *
 soap_reply_get_ref (const SoapReply *self)
 {
   return &self->ref;
-}
-
-gint64
-soap_reply_get_time (const SoapReply *self)
-{
-  return self->time;
-}
-
-SoapArena *
-soap_reply_get_arena (SoapReply *self)
-{
-  return soap_decoder_get_arena (self->decoder);
 }
 
 static gboolean
@@ -129,9 +116,6 @@ read_result (SoapReply *self, const SoapMethod *method, const SoapNode *root,
   case SOAP_KIND_REF:
     return soap_decode_value (SOAP_KIND_REF, NULL, method->name, value, arena,
                               &self->ref, error);
-  case SOAP_KIND_TIME:
-    return soap_decode_value (SOAP_KIND_TIME, NULL, method->name, value, arena,
-                              &self->time, error);
   default:
     return TRUE;
   }

@@ -60,8 +60,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (SoapReply, soap_reply_free)
 gconstpointer soap_reply_get_struct (const SoapReply *self);
 /* .value NULL if it returned nothing. */
 const SoapRef *soap_reply_get_ref (const SoapReply *self);
-gint64 soap_reply_get_time (const SoapReply *self);
-SoapArena *soap_reply_get_arena (SoapReply *self);
 
 /* The request of @call, for soap_call() and tests. */
 GString *soap_envelope_write (const SoapCall *call, GError **error);

@@ -38,7 +38,6 @@ const gsize soap_n_types = G_N_ELEMENTS (soap_types);
 /* Results that are no struct look like types of these names. */
 #define soap_result_None NULL, SOAP_KIND_ANY
 #define soap_result_Ref NULL, SOAP_KIND_REF
-#define soap_result_Time NULL, SOAP_KIND_TIME
 #define soap_result_ServiceContent &soap_type_ServiceContent, SOAP_KIND_STRUCT
 #define soap_result_UserSession &soap_type_UserSession, SOAP_KIND_STRUCT
 #define soap_result_UpdateSet &soap_type_UpdateSet, SOAP_KIND_STRUCT
@@ -90,13 +89,6 @@ static gboolean
 is_list (SoapKind kind)
 {
   return element_kind (kind) != kind;
-}
-
-gboolean
-soap_ref_equal (const SoapRef *a, const SoapRef *b)
-{
-  return g_strcmp0 (a->value, b->value) == 0
-         && g_strcmp0 (a->type, b->type) == 0;
 }
 
 /* ---- time ---- */

@@ -21,8 +21,6 @@ typedef struct {
   const char *value; /* NULL: unset */
 } SoapRef;
 
-gboolean soap_ref_equal (const SoapRef *a, const SoapRef *b);
-
 /* Each list is a pointer and a number. */
 typedef struct {
   const char *const *items;
