@@ -82,32 +82,21 @@ mark_own (const Disk *disks, int one, int other, gboolean *marks)
       marks[g] = marks[g] || disks[i].touched[g];
 }
 
-/* What is equal is, and nothing is listed that nobody wrote to. */
-static void
-check_run (const Disk *older, const Disk *newer, const gboolean *marks,
-           guint64 offset, guint64 len, gboolean changed)
-{
-  if (!changed) {
-    g_assert_cmpmem (older->model->data + offset, len,
-                     newer->model->data + offset, len);
-    return;
-  }
-  for (guint64 g = offset / GRAIN; g <= (offset + len - 1) / GRAIN; g++)
-    g_assert_true (marks[g]);
-}
+typedef void (*Visit) (guint64 offset, guint64 len, gboolean changed,
+                       gpointer data);
 
+/* Every run from the disk's beginning to its end. @was: (nullable) */
 static void
-check_pair (DiskFixture *f, const Disk *disks, int was, int is)
+visit_runs (DiskFixture *f, const char *was, const char *is, Visit visit,
+            gpointer data)
 {
-  g_autoptr (VmdkChain) older = disk_open_chain (f, disks[was].name);
-  g_autoptr (VmdkChain) newer = disk_open_chain (f, disks[is].name);
+  g_autoptr (VmdkChain) older = was != NULL ? disk_open_chain (f, was) : NULL;
+  g_autoptr (VmdkChain) newer = disk_open_chain (f, is);
   VmdkChanges *changes = vmdk_changes_new (older, newer);
-  gboolean marks[N_GRAINS] = { FALSE };
+  guint64 capacity = vmdk_chain_get_capacity (newer);
   guint64 offset = 0;
 
-  mark_own (disks, was, is, marks);
-  mark_own (disks, is, was, marks);
-  while (offset < DISK_BYTES) {
+  while (offset < capacity) {
     g_autoptr (GError) error = NULL;
     gboolean changed;
     guint64 n;
@@ -115,11 +104,42 @@ check_pair (DiskFixture *f, const Disk *disks, int was, int is)
     vmdk_changes_find (changes, offset, G_MAXUINT64, &changed, &n, &error);
     g_assert_no_error (error);
     g_assert_cmpuint (n, >, 0);
-    g_assert_cmpuint (n, <=, DISK_BYTES - offset);
-    check_run (&disks[was], &disks[is], marks, offset, n, changed);
+    g_assert_cmpuint (n, <=, capacity - offset);
+    visit (offset, n, changed, data);
     offset += n;
   }
   vmdk_changes_free (changes);
+}
+
+typedef struct {
+  const Disk *older;
+  const Disk *newer;
+  gboolean marks[N_GRAINS]; /* see mark_own */
+} Pair;
+
+/* What is equal is, and nothing is listed that nobody wrote to. */
+static void
+check_run (guint64 offset, guint64 len, gboolean changed, gpointer data)
+{
+  const Pair *pair = data;
+
+  if (!changed) {
+    g_assert_cmpmem (pair->older->model->data + offset, len,
+                     pair->newer->model->data + offset, len);
+    return;
+  }
+  for (guint64 g = offset / GRAIN; g <= (offset + len - 1) / GRAIN; g++)
+    g_assert_true (pair->marks[g]);
+}
+
+static void
+check_pair (DiskFixture *f, const Disk *disks, int was, int is)
+{
+  Pair pair = { .older = &disks[was], .newer = &disks[is] };
+
+  mark_own (disks, was, is, pair.marks);
+  mark_own (disks, is, was, pair.marks);
+  visit_runs (f, pair.older->name, pair.newer->name, check_run, &pair);
 }
 
 static void
@@ -134,37 +154,44 @@ test_pairs (DiskFixture *f, gconstpointer data)
   drop (disks);
 }
 
-/* "OFFSET+LENGTH", merged, with a space between. */
+/* Runs that changed, joined where one begins where the other ends. */
+typedef struct {
+  GString *text; /* " OFFSET+LENGTH" each */
+  guint64 start;
+  guint64 end; /* of what is not in @text yet; @start: nothing */
+} Listing;
+
+static void
+flush (Listing *self)
+{
+  if (self->end > self->start)
+    g_string_append_printf (self->text,
+                            " %" G_GUINT64_FORMAT "+%" G_GUINT64_FORMAT,
+                            self->start, self->end - self->start);
+}
+
+static void
+list_run (guint64 offset, guint64 len, gboolean changed, gpointer data)
+{
+  Listing *listing = data;
+
+  if (!changed)
+    return;
+  if (offset != listing->end) {
+    flush (listing);
+    listing->start = offset;
+  }
+  listing->end = offset + len;
+}
+
 static char *
 list_changes (DiskFixture *f, const char *was, const char *is)
 {
-  g_autoptr (VmdkChain) older = was != NULL ? disk_open_chain (f, was) : NULL;
-  g_autoptr (VmdkChain) newer = disk_open_chain (f, is);
-  VmdkChanges *changes = vmdk_changes_new (older, newer);
-  GString *text = g_string_new (NULL);
-  guint64 capacity = vmdk_chain_get_capacity (newer);
-  guint64 start = 0;
-  guint64 offset = 0;
+  Listing listing = { .text = g_string_new (NULL) };
 
-  while (offset < capacity) {
-    g_autoptr (GError) error = NULL;
-    gboolean changed;
-    guint64 n;
-
-    vmdk_changes_find (changes, offset, capacity - offset, &changed, &n,
-                       &error);
-    g_assert_no_error (error);
-    if (!changed && offset > start)
-      g_string_append_printf (text, " %" G_GUINT64_FORMAT "+%" G_GUINT64_FORMAT,
-                              start, offset - start);
-    offset += n;
-    start = changed ? start : offset;
-  }
-  if (offset > start)
-    g_string_append_printf (text, " %" G_GUINT64_FORMAT "+%" G_GUINT64_FORMAT,
-                            start, offset - start);
-  vmdk_changes_free (changes);
-  return g_string_free (text, FALSE);
+  visit_runs (f, was, is, list_run, &listing);
+  flush (&listing);
+  return g_string_free (listing.text, FALSE);
 }
 
 static void
