@@ -277,3 +277,13 @@ bed_dump (Bed *self)
   g_ptr_array_add (lines, NULL);
   return g_strjoinv ("\n", (char **)lines->pdata);
 }
+
+void
+bed_assert_complete (Bed *self, const BedServer *server)
+{
+  g_autoptr (Bed) fresh = bed_new (server, TRUE);
+  g_autofree char *ours = bed_dump (self);
+  g_autofree char *theirs = bed_dump (fresh);
+
+  g_assert_cmpstr (ours, ==, theirs);
+}

@@ -62,5 +62,7 @@ void bed_await_state (Bed *self, int state, int ms);
 
 /* All that the inventory has, a line for each VM, sorted. */
 char *bed_dump (Bed *self);
+/* It has what somebody sees there who connects now. */
+void bed_assert_complete (Bed *self, const BedServer *server);
 
 G_END_DECLS
