@@ -8,6 +8,10 @@
 /* A thread that has nothing to do for so long ends. */
 #define IDLE_US (10 * G_USEC_PER_SEC)
 
+/* How often it is looked whether somebody else has ended the session, while
+ * calls may hold up its threads. */
+#define LOOK_OVER_S 1
+
 /* Threads are joined, not only told to end: what OpenSSL keeps for each of them
  * has to be given back before the process ends. */
 struct FsLate {
@@ -18,6 +22,11 @@ struct FsLate {
   GPtrArray *ended;   /* of them: to be joined */
   guint n_idle;
   gboolean ending;
+
+  struct fuse_session *session; /* whose threads may run calls; NULL: none */
+  GQueue here;                  /* calls that they run */
+  gboolean busy;                /* some ran since it was looked last */
+  guint look_over;              /* the source that looks; 0: nobody does */
 };
 
 /* The call that this thread runs; not owned. */
@@ -98,6 +107,7 @@ fs_late_new (void)
   g_mutex_init (&self->lock);
   g_cond_init (&self->work);
   g_queue_init (&self->calls);
+  g_queue_init (&self->here);
   self->threads = g_ptr_array_new ();
   self->ended = g_ptr_array_new ();
   return self;
@@ -138,30 +148,141 @@ find_thread_locked (FsLate *self)
   return self->threads->len > 0;
 }
 
-void
-fs_late_push (FsLate *self, const FsLateCall *call)
+static FsLateCall *
+call_new (const FsLateCall *call)
 {
-  FsLateCall *mine = g_atomic_rc_box_new (FsLateCall);
+  FsLateCall *self = g_atomic_rc_box_new (FsLateCall);
+
+  *self = *call;
+  self->name = g_strdup (call->name);
+  self->interrupt = VixExt_NewInterrupt ();
+  return self;
+}
+
+static void
+push (FsLate *self, FsLateCall *call)
+{
   GPtrArray *ended = NULL;
   gboolean found;
 
-  *mine = *call;
-  mine->name = g_strdup (call->name);
-  mine->interrupt = VixExt_NewInterrupt ();
   g_mutex_lock (&self->lock);
-  g_queue_push_tail (&self->calls, mine);
+  g_queue_push_tail (&self->calls, call);
   found = find_thread_locked (self);
   if (!found)
-    g_queue_remove (&self->calls, mine);
+    g_queue_remove (&self->calls, call);
   if (self->ended->len > 0) {
     ended = self->ended;
     self->ended = g_ptr_array_new ();
   }
   g_mutex_unlock (&self->lock);
   if (!found)
-    run_call (mine);
+    run_call (call);
   if (ended != NULL)
     join_all (ended);
+}
+
+/* ---- calls that the session's own threads run ---- */
+
+/* No more of them; (transfer full): those under way. */
+static GPtrArray *
+leave_locked (FsLate *self)
+{
+  GPtrArray *calls = g_ptr_array_new_with_free_func (call_unref);
+
+  self->session = NULL;
+  for (GList *at = self->here.head; at != NULL; at = at->next)
+    g_ptr_array_add (calls, g_atomic_rc_box_acquire (at->data));
+  return calls;
+}
+
+static void
+interrupt_all (GPtrArray *calls)
+{
+  for (guint i = 0; i < calls->len; i++)
+    VixExt_Interrupt (((FsLateCall *)calls->pdata[i])->interrupt);
+  g_ptr_array_unref (calls);
+}
+
+/* The session waits for its threads, and nobody says when somebody else ended
+ * it. */
+static gboolean
+look_over (gpointer data)
+{
+  FsLate *self = data;
+  GPtrArray *calls = NULL;
+  gboolean go_on;
+
+  g_mutex_lock (&self->lock);
+  if (self->session != NULL && fuse_session_exited (self->session))
+    calls = leave_locked (self);
+  go_on = self->session != NULL && (self->busy || self->here.length > 0);
+  self->busy = FALSE;
+  if (!go_on)
+    self->look_over = 0;
+  g_mutex_unlock (&self->lock);
+  if (calls != NULL)
+    interrupt_all (calls);
+  return go_on ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
+/* FALSE if as many are under way as may be. */
+static gboolean
+begin_here (FsLate *self, FsLateCall *call)
+{
+  gboolean may;
+
+  g_mutex_lock (&self->lock);
+  may = self->session != NULL && self->here.length < FS_LATE_HERE;
+  if (may) {
+    call->link.data = call;
+    g_queue_push_tail_link (&self->here, &call->link);
+    self->busy = TRUE;
+    if (self->look_over == 0)
+      self->look_over = g_timeout_add_seconds (LOOK_OVER_S, look_over, self);
+  }
+  g_mutex_unlock (&self->lock);
+  return may;
+}
+
+void
+fs_late_run (FsLate *self, const FsLateCall *call)
+{
+  FsLateCall *mine = call_new (call);
+
+  if (!begin_here (self, mine)) {
+    push (self, mine);
+    return;
+  }
+  g_atomic_rc_box_acquire (mine);
+  run_call (mine);
+  g_mutex_lock (&self->lock);
+  g_queue_unlink (&self->here, &mine->link);
+  g_mutex_unlock (&self->lock);
+  call_unref (mine);
+}
+
+void
+fs_late_join_session (FsLate *self, struct fuse_session *session)
+{
+  g_mutex_lock (&self->lock);
+  self->session = session;
+  g_mutex_unlock (&self->lock);
+}
+
+void
+fs_late_leave_session (FsLate *self)
+{
+  GPtrArray *calls;
+  guint source;
+
+  g_mutex_lock (&self->lock);
+  calls = leave_locked (self);
+  source = self->look_over;
+  self->look_over = 0;
+  g_mutex_unlock (&self->lock);
+  interrupt_all (calls);
+  if (source != 0)
+    g_source_remove (source);
 }
 
 gboolean

@@ -2,10 +2,12 @@
 /*
  * late.h - requests that may wait for a host of the network.
  *
- * Each is done by a thread of its own, of which there are as many as there are
- * callers: libfuse's workers are few, and one host that does not answer would
- * soon have them all. A wait ends when its caller is killed; other signals do
- * not end it, as a file that is read is no slow device.
+ * libfuse's thread that took one does it, since waking another costs as much as
+ * a small read. Only so many at a time, or one host that does not answer would
+ * soon have them all: the others are done by threads of their own, of which
+ * there are as many as there are callers. A wait ends when its caller is
+ * killed; other signals do not end it, as a file that is read is no slow
+ * device.
  */
 #pragma once
 
@@ -15,6 +17,9 @@
 #include "vix-ext.h"
 
 G_BEGIN_DECLS
+
+/* How many calls libfuse's threads run at once. */
+#define FS_LATE_HERE 16
 
 /* A request with its arguments. */
 typedef struct FsLateCall FsLateCall;
@@ -32,6 +37,7 @@ struct FsLateCall {
   VixExtInterrupt *interrupt;
   pid_t caller;
   gboolean done; /* atomic */
+  GList link;    /* while a thread of the session runs it */
 };
 
 typedef struct FsLate FsLate;
@@ -40,13 +46,18 @@ FsLate *fs_late_new (void);
 /* Waits for all: the hosts are disconnected, which ends what they do. */
 void fs_late_free (FsLate *self);
 
-/* Runs a copy of @call. */
-void fs_late_push (FsLate *self, const FsLateCall *call);
+/* From now on the threads of @session run calls themselves. */
+void fs_late_join_session (FsLate *self, struct fuse_session *session);
+/* No more: interrupts those that do, so that the session can end. By the main
+ * thread. */
+void fs_late_leave_session (FsLate *self);
 
-/* Whether this thread is one of those. */
+/* Runs a copy of @call, at once or by and by. */
+void fs_late_run (FsLate *self, const FsLateCall *call);
+
+/* Whether this thread is running one. */
 gboolean fs_late_is_here (void);
-/* If it is: the call that it runs is answered by @rq, whose caller may be
- * killed. */
+/* If it is: that is answered by @rq, whose caller may be killed. */
 void fs_late_watch (FsRequest *rq);
 
 G_END_DECLS

@@ -47,7 +47,7 @@ may_wait (FsMount *mount, const FsNode *node, const char *name)
   return fs_may_wait (mount, &child);
 }
 
-/* Then another thread runs the request. */
+/* Then the request is one of late.h. */
 static gboolean
 defer (const FsLateCall *call)
 {
@@ -57,7 +57,7 @@ defer (const FsLateCall *call)
   if (fs_late_is_here () || !fs_tree_resolve (mount->tree, call->ino, &node)
       || !may_wait (mount, &node, call->name))
     return FALSE;
-  fs_late_push (mount->late, call);
+  fs_late_run (mount->late, call);
   return TRUE;
 }
 
@@ -613,7 +613,7 @@ op_read (fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
                       .file = *fi };
 
   if (open_of (fi)->may_wait)
-    fs_late_push (mount_of (req)->late, &call);
+    fs_late_run (mount_of (req)->late, &call);
   else
     read_now (req, ino, size, off, fi);
 }
@@ -685,7 +685,7 @@ op_lseek (fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
                       .file = *fi };
 
   if (open_of (fi)->may_wait)
-    fs_late_push (mount_of (req)->late, &call);
+    fs_late_run (mount_of (req)->late, &call);
   else
     lseek_now (req, ino, off, whence, fi);
 }

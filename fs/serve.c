@@ -2,7 +2,8 @@
 /*
  * Three kinds of threads of ours are alive while a mount is served: the main
  * thread, which runs timers, takes signals and interrupts and otherwise
- * sleeps; libfuse's workers, which answer from memory; notify.c's.
+ * sleeps; libfuse's workers, which answer from memory, and some of which wait
+ * for hosts (late.h); notify.c's.
  *
  * The end, whoever wants it: no more changes are let in, those under way are
  * cancelled and waited for, with requests still served; then libfuse's loop
@@ -25,6 +26,8 @@
 
 /* How often what is waited for at the end is looked at. */
 #define POLL_MS 10
+/* Threads that answer while others wait for hosts. */
+#define N_ANSWERING 10
 /* Four of the largest reads that the kernel asks for at once. */
 #define READAHEAD_KIB "4096"
 
@@ -88,6 +91,7 @@ end_step (Server *self)
   if (active > 0 && self->signals < 2)
     return TRUE;
   if (!g_atomic_int_get (&self->thread_ended)) {
+    fs_late_leave_session (self->mount->late);
     fuse_session_exit (self->session);
     /* The loop waits where only a signal reaches it; one that comes a moment
      * too early is lost, so they are sent until it has ended. */
@@ -154,6 +158,7 @@ run_session (gpointer data)
   sigemptyset (&wake_set);
   sigaddset (&wake_set, SIGUSR1);
   pthread_sigmask (SIG_UNBLOCK, &wake_set, NULL);
+  fuse_loop_cfg_set_max_threads (config, FS_LATE_HERE + N_ANSWERING);
   result = fuse_session_loop_mt (self->session, config);
   if (result < 0)
     g_warning ("requests of the kernel cannot be read any more: %s",
@@ -239,7 +244,9 @@ fs_serve (FsMount *mount, const char *mountpoint, void (*ready) (gpointer data),
     return refuse (mount, mountpoint, error);
   }
   fs_notify_start (mount->notify, self.session);
+  fs_late_join_session (mount->late, self.session);
   run (&self, mountpoint, ready, data);
+  fs_late_leave_session (mount->late);
 
   drained = fs_notify_stop (mount->notify);
   fuse_session_unmount (self.session);

@@ -184,24 +184,27 @@ await_turn (ImageReader *self, const Opened *bad, Opened **ret_opened,
             GError **error)
 {
   GCancellable *cancellable = g_cancellable_get_current ();
-  gulong handler = cancellable == NULL
-                     ? 0
-                     : g_cancellable_connect (
-                       cancellable, G_CALLBACK (on_cancelled), self, NULL);
+  gulong handler = 0;
+  gboolean is_over;
 
+  if (cancellable != NULL)
+    handler = g_cancellable_connect (cancellable, G_CALLBACK (on_cancelled),
+                                     self, NULL);
   vix_lock (&self->lock);
   while (self->reopening && !g_cancellable_is_cancelled (cancellable))
     vix_lock_wait (&self->lock, &self->reopened);
   *ret_opened = NULL;
-  if (!self->reopening && self->opened != NULL && self->opened != bad)
+  is_over = self->reopening;
+  if (!is_over && self->opened != NULL && self->opened != bad)
     *ret_opened = g_atomic_rc_box_acquire (self->opened);
-  else if (!g_cancellable_is_cancelled (cancellable))
+  else
     self->reopening = TRUE;
   vix_unlock (&self->lock);
   if (cancellable != NULL)
     g_cancellable_disconnect (cancellable, handler);
-  return *ret_opened != NULL
-         || !g_cancellable_set_error_if_cancelled (cancellable, error);
+  if (is_over)
+    (void)g_cancellable_set_error_if_cancelled (cancellable, error);
+  return !is_over;
 }
 
 /* (transfer full) (nullable): what was opened last, unless that is @bad. One

@@ -10,10 +10,11 @@
 /* Never be further ahead than so many times what was read in order. */
 #define TRUST 4
 /* Where the line has no delay: what is in transfer and what is being used. */
-#define BASE_WINDOW (8 * MIB)
-/* Of what the line holds at the reader's speed: one to fill it, the rest so
- * that a reader that could be faster gets the chance. */
-#define LINE_FACTOR 4
+#define BASE_WINDOW (16 * MIB)
+/* Of what the line holds at the reader's speed. Each connection is idle for one
+ * delay between two requests, so what it is asked for at once has to be several
+ * times what it carries in that time. */
+#define LINE_FACTOR 32
 #define MIN_STEP (128 * KIB)
 #define MAX_STEP (8 * MIB)
 #define STEPS 8

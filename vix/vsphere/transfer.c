@@ -50,9 +50,12 @@ typedef struct {
   VsphereBlock **blocks;
   gsize filled; /* bytes; only the one who fetches */
 
-  /* With the lock: */
+  /* Both atomic, and set with the lock but for the first, by the one who
+   * fetches: */
   guint done;    /* blocks that are full */
   guint wake_at; /* somebody waits for so many */
+
+  /* With the lock: */
   gboolean ended;
   GCond changed;
 } Fetch;
@@ -263,7 +266,7 @@ begin_fetch_locked (VsphereTransfer *self, VsphereFile *file, guint64 first,
 static void
 wake_waiters_locked (Fetch *self)
 {
-  self->wake_at = G_MAXUINT;
+  g_atomic_int_set (&self->wake_at, G_MAXUINT);
   if (self->refs > 1)
     g_cond_broadcast (&self->changed);
 }
@@ -276,14 +279,20 @@ get_bytes (const Fetch *self)
   return MIN (self->n * VSPHERE_BLOCK_BYTES, self->file->size - offset);
 }
 
-/* Bytes have come. */
+static guint
+get_done (const Fetch *self)
+{
+  return (guint)g_atomic_int_get (&self->done);
+}
+
+/* Bytes have come. Taking the lock for each of them would have all threads
+ * wait for each other: who waits says so first, and looks again. */
 static void
 take (const char *data, gsize len, gpointer user)
 {
   Fetch *self = user;
   VsphereTransfer *transfer = self->file->transfer;
   gsize total = get_bytes (self);
-  gsize before = self->filled;
   guint done;
 
   while (len > 0 && self->filled < total) {
@@ -298,11 +307,11 @@ take (const char *data, gsize len, gpointer user)
   }
   done = self->filled == total ? self->n
                                : (guint)(self->filled / VSPHERE_BLOCK_BYTES);
+  g_atomic_int_set (&self->done, done);
+  if (done < (guint)g_atomic_int_get (&self->wake_at))
+    return;
   vix_lock (&transfer->lock);
-  self->done = done;
-  transfer->n_fetched += self->filled - before;
-  if (done >= self->wake_at)
-    wake_waiters_locked (self);
+  wake_waiters_locked (self);
   vix_unlock (&transfer->lock);
 }
 
@@ -312,14 +321,15 @@ static void
 end_fetch_locked (VsphereTransfer *self, Fetch *fetch,
                   const SoapRangeFacts *facts)
 {
+  self->n_fetched += fetch->filled;
   for (guint i = 0; i < fetch->n; i++) {
     fetch->blocks[i]->fetch = NULL;
-    if (i < fetch->done)
+    if (i < get_done (fetch))
       continue;
     vsphere_blocks_drop (self->blocks, fetch->blocks[i]);
     vsphere_blocks_unpin (self->blocks, fetch->blocks[i], TRUE);
   }
-  fetch->n = fetch->done;
+  fetch->n = get_done (fetch);
   fetch->ended = TRUE;
   if (facts->changed)
     make_stale_locked (fetch->file);
@@ -514,7 +524,7 @@ is_full (const VsphereBlock *block)
 {
   const Fetch *fetch = block->fetch;
 
-  return fetch == NULL || block->index - fetch->first < fetch->done;
+  return fetch == NULL || block->index - fetch->first < get_done (fetch);
 }
 
 /* Copies what there is, from the beginning. The lock is released meanwhile. */
@@ -602,9 +612,10 @@ await_fetch_locked (VsphereTransfer *self, Want *want, Fetch *fetch)
 
   fetch->refs++;
   id = connect_locked (&waker, want->cancellable);
-  while (!fetch->ended && fetch->done < wanted
-         && !g_cancellable_is_cancelled (want->cancellable)) {
-    fetch->wake_at = MIN (fetch->wake_at, wanted);
+  while (!fetch->ended && !g_cancellable_is_cancelled (want->cancellable)) {
+    g_atomic_int_set (&fetch->wake_at, MIN (fetch->wake_at, wanted));
+    if (get_done (fetch) >= wanted)
+      break;
     vix_lock_wait (&self->lock, &fetch->changed);
   }
   disconnect_locked (&waker, want->cancellable, id);

@@ -26,6 +26,13 @@
 #define KEEPALIVE_COUNT 3
 #define UNACKED_MS 60000
 #define MAX_COOKIE_BYTES 4096
+/* Of a long answer so much is awaited before it is looked at: the packets of a
+ * line with a delay come one by one, and each would wake us. What comes after
+ * that is enough for TLS to be in the middle of a record. */
+#define LOW_WATER_BYTES 65536
+#define LOW_WATER_REST (LOW_WATER_BYTES + 32768)
+/* Of one that comes slower than that nothing is held back. */
+#define LOW_WATER_MS 1000
 #define MAX_HEADER_VALUE 1024
 
 struct SoapHttp {
@@ -49,7 +56,10 @@ struct SoapHttp {
   gint64 answered_at;  /* first byte of the answer; 0: none yet */
   gint64 window_at;    /* the present stall window began */
   gsize window_bytes;
-  guint64 received; /* bytes of the answer */
+  guint64 received; /* bytes of the answer ... */
+  guint64 content;  /* ... and those of its content */
+  int low_water;    /* of the connection's socket; 0: unknown */
+  gboolean slow;    /* leave that at 1 */
   GError *error;    /* from on_data */
 };
 
@@ -151,6 +161,7 @@ on_write (char *data, size_t size, size_t n, void *user)
     return CURL_WRITEFUNC_PAUSE;
   }
   count_bytes (self, size * n);
+  self->content += size * n;
   if (self->request->on_data == NULL)
     return size * n;
   curl_easy_getinfo (self->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -237,8 +248,10 @@ on_socket (void *data, curl_socket_t fd, curlsocktype purpose)
     { IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT },
     { IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKED_MS },
   };
+  SoapHttp *self = data;
   gsize i;
 
+  self->low_water = 1;
   /* Without them a vanished host is only noticed later. */
   for (i = 0; i < G_N_ELEMENTS (options); i++)
     (void)setsockopt (fd, options[i].level, options[i].name, &options[i].value,
@@ -287,6 +300,7 @@ soap_http_new (const SoapTrust *trust, const SoapDeadlines *deadlines,
   curl_easy_setopt (self->easy, CURLOPT_HEADERFUNCTION, on_header);
   curl_easy_setopt (self->easy, CURLOPT_HEADERDATA, self);
   curl_easy_setopt (self->easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
+  curl_easy_setopt (self->easy, CURLOPT_SOCKOPTDATA, self);
   if (!soap_tls_apply (&self->peer, self->easy, error))
     return NULL;
   return g_steal_pointer (&self);
@@ -433,6 +447,48 @@ deadline_error (SoapHttp *self)
                       (answer_limit_ms (self) + 999) / 1000);
 }
 
+/* ---- waiting for the host ---- */
+
+static void
+set_low_water (SoapHttp *self, int bytes)
+{
+  curl_socket_t fd = CURL_SOCKET_BAD;
+
+  if (bytes == self->low_water)
+    return;
+  curl_easy_getinfo (self->easy, CURLINFO_ACTIVESOCKET, &fd);
+  if (fd != CURL_SOCKET_BAD
+      && setsockopt (fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes) == 0)
+    self->low_water = bytes;
+}
+
+/* How much of the answer to wait for: no more than is sure to come. */
+static int
+get_wanted (SoapHttp *self)
+{
+  curl_off_t length = -1;
+
+  if (!self->request->stored || self->slow || self->content == 0)
+    return 1;
+  curl_easy_getinfo (self->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+  return length - (curl_off_t)self->content >= LOW_WATER_REST ? LOW_WATER_BYTES
+                                                              : 1;
+}
+
+static void
+await_more (SoapHttp *self, gint64 most_us)
+{
+  gint64 ms = MIN (most_us / 1000 + 1, 60000);
+  int n = 0;
+
+  set_low_water (self, get_wanted (self));
+  if (self->low_water > 1)
+    ms = MIN (ms, LOW_WATER_MS);
+  curl_multi_poll (self->multi, NULL, 0, (int)ms, &n);
+  if (n == 0 && self->low_water > 1)
+    self->slow = TRUE;
+}
+
 /* Whether curl is done; its verdict then. */
 static gboolean
 is_done (SoapHttp *self, CURLcode *ret_result)
@@ -477,8 +533,7 @@ run (SoapHttp *self, GCancellable *cancellable)
     /* Curl takes one TLS record at a time: there may be more. */
     if (self->received != before)
       continue;
-    curl_multi_poll (self->multi, NULL, 0,
-                     (int)MIN ((deadline - now) / 1000 + 1, 60000), NULL);
+    await_more (self, deadline - now);
   }
 }
 
@@ -541,7 +596,8 @@ set_exchange (SoapHttp *self, const SoapHttpRequest *request,
   self->copy = NULL;
   self->connected_at = self->answered_at = self->window_at = 0;
   self->window_bytes = 0;
-  self->received = 0;
+  self->received = self->content = 0;
+  self->slow = FALSE;
   self->peer.mismatch = FALSE;
   self->peer.verify_error = 0;
   *self->says = '\0';

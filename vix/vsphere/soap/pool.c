@@ -9,17 +9,24 @@ typedef struct {
   gint64 since; /* monotonic: idle since */
 } Idle;
 
+/* Who waits for a slot. */
+typedef struct {
+  SoapPool *pool;
+  GCond changed;
+  GList link;        /* while it waits */
+  gboolean has_slot; /* was given one */
+} Waiter;
+
 struct SoapPool {
   char *base_url;
   SoapTrust *trust;
   SoapDeadlines deadlines;
   guint max_busy;
 
-  VixLock lock;  /* level POOL: all below */
-  GCond changed; /* a slot became free, or somebody was cancelled */
-  GQueue idle;   /* of Idle, the one used last first */
-  guint busy;    /* slots taken */
-  guint waiting; /* for one */
+  VixLock lock;   /* level POOL: all below */
+  GQueue idle;    /* of Idle, the one used last first */
+  guint busy;     /* slots taken */
+  GQueue waiters; /* of Waiter, in the order in which they came */
 };
 
 SoapPool *
@@ -34,8 +41,8 @@ soap_pool_new (const char *base_url, SoapTrust *trust,
   soap_deadlines_default (&self->deadlines);
   self->max_busy = MAX (max_busy, 1);
   vix_lock_init (&self->lock, VIX_LOCK_POOL);
-  g_cond_init (&self->changed);
   g_queue_init (&self->idle);
+  g_queue_init (&self->waiters);
   return self;
 }
 
@@ -55,7 +62,6 @@ soap_pool_free (SoapPool *self)
     return;
   g_assert (self->busy == 0);
   g_queue_clear_full (&self->idle, idle_free);
-  g_cond_clear (&self->changed);
   vix_lock_clear (&self->lock);
   soap_trust_free (self->trust);
   g_free (self->base_url);
@@ -77,51 +83,71 @@ soap_pool_get_deadlines (const SoapPool *self)
 static void
 on_cancelled (GCancellable *cancellable, gpointer data)
 {
-  SoapPool *self = data;
+  Waiter *waiter = data;
+
+  vix_lock (&waiter->pool->lock);
+  g_cond_signal (&waiter->changed);
+  vix_unlock (&waiter->pool->lock);
+}
+
+/* TRUE: a slot was taken; else @waiter is in the queue. */
+static gboolean
+take_or_queue (SoapPool *self, Waiter *waiter)
+{
+  gboolean taken;
 
   vix_lock (&self->lock);
-  g_cond_broadcast (&self->changed);
+  taken = self->busy < self->max_busy;
+  if (taken)
+    self->busy++;
+  else
+    g_queue_push_tail_link (&self->waiters, &waiter->link);
   vix_unlock (&self->lock);
+  return taken;
 }
 
 /* Returns with a slot taken, or FALSE if cancelled. */
 static gboolean
 take_slot (SoapPool *self, GCancellable *cancellable)
 {
+  Waiter waiter = { .pool = self, .link.data = &waiter };
   gulong id = 0;
-  gboolean taken;
 
-  vix_lock (&self->lock);
-  taken = self->busy < self->max_busy;
-  self->busy += taken;
-  vix_unlock (&self->lock);
-  if (taken)
+  if (take_or_queue (self, &waiter))
     return TRUE;
+  g_cond_init (&waiter.changed);
   if (cancellable != NULL)
-    id = g_cancellable_connect (cancellable, G_CALLBACK (on_cancelled), self,
+    id = g_cancellable_connect (cancellable, G_CALLBACK (on_cancelled), &waiter,
                                 NULL);
   vix_lock (&self->lock);
-  self->waiting++;
-  while (self->busy >= self->max_busy
-         && !g_cancellable_is_cancelled (cancellable))
-    vix_lock_wait (&self->lock, &self->changed);
-  self->waiting--;
-  taken = self->busy < self->max_busy;
-  self->busy += taken;
+  while (!waiter.has_slot && !g_cancellable_is_cancelled (cancellable))
+    vix_lock_wait (&self->lock, &waiter.changed);
+  if (!waiter.has_slot)
+    g_queue_unlink (&self->waiters, &waiter.link);
   vix_unlock (&self->lock);
   if (cancellable != NULL)
     g_cancellable_disconnect (cancellable, id);
-  return taken;
+  g_cond_clear (&waiter.changed);
+  return waiter.has_slot;
 }
 
+/* Goes to the one that waits for the longest time: waking more than one, or
+ * letting others in between, costs more than what many requests take. */
 static void
 free_slot (SoapPool *self)
 {
+  GList *link;
+
   vix_lock (&self->lock);
-  self->busy--;
-  /* All: the one woken might be just the one that is cancelled. */
-  if (self->waiting > 0)
-    g_cond_broadcast (&self->changed);
+  link = g_queue_pop_head_link (&self->waiters);
+  if (link == NULL) {
+    self->busy--;
+  } else {
+    Waiter *waiter = link->data;
+
+    waiter->has_slot = TRUE;
+    g_cond_signal (&waiter->changed);
+  }
   vix_unlock (&self->lock);
 }
 
