@@ -637,13 +637,18 @@ probe (VsphereWatch *self, GError **error)
 }
 
 /* The session is gone with all it had. The host may have been replaced by a
- * newer one meanwhile. */
+ * newer one meanwhile. Others may have logged in since; if theirs is gone too,
+ * it is our turn. */
 static gboolean
 log_in_again (VsphereWatch *self, GError **error)
 {
+  guint generation = vsphere_session_get_generation (self->host->session);
+
   drop_collector (self, FALSE);
-  if (vsphere_session_get_generation (self->host->session) != self->generation)
+  if (generation != self->generation) {
+    self->generation = generation;
     return TRUE;
+  }
   return vsphere_session_connect (self->host->session, self->stopping, error);
 }
 
