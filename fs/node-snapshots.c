@@ -13,6 +13,7 @@
 #include "entries.h"
 #include "list.h"
 #include "name.h"
+#include "refuse.h"
 
 /* ---- what is there ---- */
 
@@ -152,22 +153,33 @@ create_done (FsChange *self, VixHandle job)
 static const FsChangeOps create_ops
   = { "create", start_create, create_done, NULL, lacking, NULL };
 
+/* Whether a snapshot can have that name now; if not, says why. */
+static gboolean
+check_new_name (FsMount *mount, const FsNode *dir, const char *name,
+                FsRequest *rq, char **ret_text)
+{
+  int number = fs_name_parse (name, ret_text);
+
+  if (number != 0)
+    fs_refuse_name (mount, dir, rq, name, number);
+  else if (fs_tree_find_snapshot (mount->tree, dir->id.slot, name) == 0)
+    return TRUE;
+  else
+    fs_refuse (mount, dir, rq, VIX_E_ALREADY_EXISTS,
+               "there is a snapshot \"%s\" already", name);
+  return FALSE;
+}
+
 void
 fs_snapshots_mkdir (FsMount *mount, const FsNode *dir, const char *name,
                     FsRequest *rq)
 {
   g_autoptr (FsRequest) mine = rq;
   g_autofree char *text = NULL;
-  int number = fs_name_parse (name, &text);
   FsChange *change;
 
-  if (number == 0
-      && fs_tree_find_snapshot (mount->tree, dir->id.slot, name) != 0)
-    number = EEXIST;
-  if (number != 0) {
-    fs_request_reply (mine, number);
+  if (!check_new_name (mount, dir, name, mine, &text))
     return;
-  }
   change = fs_change_new (mount, &create_ops, dir, g_steal_pointer (&mine));
   change->new_shown = g_strdup (name);
   change->text = g_steal_pointer (&text);
@@ -227,14 +239,16 @@ fs_snapshots_rmdir (FsMount *mount, const FsNode *dir, const char *name,
   g_auto (FsNode) target = { 0 };
   int number = resolve_snapshot (mount, dir, name, &target);
   FsChange *change;
-  guint64 pin = 0;
+  guint64 pin;
 
-  if (number == 0) {
-    pin = fs_images_pin_key (&target, target.snapshot->id);
-    number = fs_images_seal (mount->images, pin) ? 0 : EBUSY;
-  }
   if (number != 0) {
     fs_request_reply (mine, number);
+    return;
+  }
+  pin = fs_images_pin_key (&target, target.snapshot->id);
+  if (!fs_images_seal (mount->images, pin)) {
+    fs_refuse (mount, dir, mine, VIX_E_SNAPSHOT_LOCKED,
+               "\"%s\" cannot be removed while one of its disks is open", name);
     return;
   }
   change = fs_change_new (mount, &remove_ops, &target, g_steal_pointer (&mine));
@@ -253,15 +267,12 @@ fs_snapshots_rename (FsMount *mount, const FsNode *dir, const char *name,
   int number = resolve_snapshot (mount, dir, name, &target);
   FsChange *change;
 
-  if (number == 0)
-    number = fs_name_parse (new_name, &text);
-  if (number == 0
-      && fs_tree_find_snapshot (mount->tree, dir->id.slot, new_name) != 0)
-    number = EEXIST;
   if (number != 0) {
     fs_request_reply (mine, number);
     return;
   }
+  if (!check_new_name (mount, dir, new_name, mine, &text))
+    return;
   change = fs_change_new (mount, &rename_ops, &target, g_steal_pointer (&mine));
   change->shown = g_strdup (name);
   change->new_shown = g_strdup (new_name);

@@ -5,6 +5,8 @@
 #include "entries.h"
 #include "errno-map.h"
 #include "facts.h"
+#include "name.h"
+#include "refuse.h"
 
 /* ---- info.json, of VMs and of snapshots ---- */
 
@@ -85,6 +87,8 @@ fs_power_store (FsMount *mount, const FsNode *node, const char *text, gsize len,
                 FsRequest *rq)
 {
   gsize word = strcspn (text, "\n");
+  g_autofree char *other = NULL;
+  g_autofree char *shown = NULL;
   FsChange *change;
   gsize i;
 
@@ -97,7 +101,10 @@ fs_power_store (FsMount *mount, const FsNode *node, const char *text, gsize len,
     fs_change_start (change);
     return;
   }
-  fs_request_reply (rq, EINVAL);
+  other = g_strndup (text, MIN (word, 32));
+  shown = fs_text_escape (other);
+  fs_refuse (mount, node, rq, VIX_E_INVALID_ARG,
+             "\"%s\" is none of on, off, suspend, reset, shutdown", shown);
   fs_request_free (rq);
 }
 
@@ -137,7 +144,8 @@ fs_current_store (FsMount *mount, const FsNode *node, const char *text,
   if (g_str_has_suffix (shown, "\n"))
     shown[strlen (shown) - 1] = '\0';
   if (*shown == '\0') {
-    fs_request_reply (mine, EINVAL);
+    fs_refuse (mount, node, mine, VIX_E_INVALID_ARG,
+               "the name of a snapshot is wanted");
     return;
   }
   slot = fs_tree_find_snapshot (mount->tree, node->id.slot, shown);
@@ -147,7 +155,10 @@ fs_current_store (FsMount *mount, const FsNode *node, const char *text,
         fs_node_pack (
           (FsNodeId){ node->id.slot, slot, FS_KIND_SNAPSHOT, node->id.index }),
         &target)) {
-    fs_request_reply (mine, ENOENT);
+    g_autofree char *other = fs_text_escape (shown);
+
+    fs_refuse (mount, node, mine, VIX_E_SNAPSHOT_NOTFOUND,
+               "there is no snapshot \"%s\"", other);
     return;
   }
   change = fs_change_new (mount, &revert_ops, &target, g_steal_pointer (&mine));

@@ -2,8 +2,8 @@
 /*
  * The fault matrix: each operation times each way in which its request or
  * its answer can be spoilt, between a mount's worth of provider and a
- * simulated vCenter. Whatever happens, a change happens once or not at all,
- * and the result says which.
+ * simulated ESXi or vCenter. Whatever happens, a change happens once or not at
+ * all, and the result says which.
  */
 #include <string.h>
 
@@ -99,6 +99,7 @@ static const Fault faults[] = {
   { "lost after", "action=drop-after", HAPPENS },
   { "reset after", "action=drop-after&reset=1", HAPPENS },
   { "lost in the middle", "action=drop-middle", HAPPENS },
+  { "reset in the middle", "action=drop-middle&reset=1", HAPPENS },
   { "arrives late", "action=drop-late&ms=700", HAPPENS },
   { "503 before", "action=status&code=503", NOTHING },
   { "503 after", "action=status-after&code=503", HAPPENS },
@@ -111,7 +112,14 @@ static const Fault faults[] = {
   { "html", "action=garbage&what=html", EITHER },
   { "cut short", "action=garbage&what=truncated", EITHER },
   { "empty", "action=garbage&what=empty", EITHER },
-  { "bomb", "action=bomb&what=entities", EITHER },
+  { "no UTF-8", "action=garbage&what=utf8", EITHER },
+  { "control characters", "action=garbage&what=control", EITHER },
+  { "forbidden reference", "action=garbage&what=charref", EITHER },
+  { "wrong length", "action=garbage&what=length", EITHER },
+  { "bomb: entities", "action=bomb&what=entities", EITHER },
+  { "bomb: deep", "action=bomb&what=deep", EITHER },
+  { "bomb: attributes", "action=bomb&what=attributes", EITHER },
+  { "no task", "action=task&value=", EITHER },
   { "endless", "action=endless", EITHER },
   { "not logged in", "action=fault&fault=NotAuthenticated", HAPPENS },
   { "no permission", "action=fault&fault=NoPermission", NOTHING },
@@ -186,6 +194,26 @@ judge (Cell *cell, gboolean ok, const char *host, const char *ours)
   return NULL;
 }
 
+/* What the operation's request names: the VM @id, or a snapshot of it. */
+static char *
+named_object (Cell *cell, const char *id)
+{
+  const char *method = cell->operation->method;
+  g_autofree char *json = bed_ctl (cell->sim, "vm?vm=%s", cell->vm);
+  const char *at = strstr (json, "\"snapshots\"");
+  int nth = strstr (method, "RenameSnapshot") != NULL ? 2
+            : strstr (method, "Remove") != NULL || strstr (method, "Revert")
+              ? 1
+              : 0;
+
+  for (int i = 0; i < nth; i++) {
+    at = strstr (at, "\"moref\":\"");
+    g_assert_nonnull (at);
+    at += strlen ("\"moref\":\"");
+  }
+  return nth == 0 ? g_strdup (id) : g_strndup (at, strcspn (at, "\""));
+}
+
 static void
 run_cell (gpointer data)
 {
@@ -197,22 +225,11 @@ run_cell (gpointer data)
   gint64 start = g_get_monotonic_time ();
   gboolean ok;
 
-  /* A snapshot's request names the snapshot. */
   if (cell->fault->rule != NULL) {
-    g_autofree char *json = bed_ctl (cell->sim, "vm?vm=%s", cell->vm);
-    const char *at = strstr (json, "\"moref\":\"snapshot-");
-    g_autofree char *first = g_strndup (at + 9, strcspn (at + 9, "\""));
-    const char *next = strstr (at + 9, "\"moref\":\"snapshot-");
-    g_autofree char *second = g_strndup (next + 9, strcspn (next + 9, "\""));
-    const char *body = strstr (cell->operation->method, "RenameSnapshot")
-                         ? second
-                       : strstr (cell->operation->method, "Remove")
-                           || strstr (cell->operation->method, "Revert")
-                         ? first
-                         : id;
+    g_autofree char *named = named_object (cell, id);
 
     g_free (bed_ctl (cell->proxy, "rule?method=%s&body=%%3E%s%%3C&%s",
-                     cell->operation->method, body, cell->fault->rule));
+                     cell->operation->method, named, cell->fault->rule));
   }
   ok = cell->operation->run (cell->bed, id, &error);
   cell->ms = (int)((g_get_monotonic_time () - start) / 1000);
@@ -290,17 +307,17 @@ print_table (Cell *cells)
 
 /* Cells side by side: one that waits must not keep the others. */
 static void
-test_matrix (void)
+test_matrix (gconstpointer kind)
 {
   gsize n = G_N_ELEMENTS (operations) * G_N_ELEMENTS (faults), wrong = 0;
-  g_autofree char *options
-    = g_strdup_printf ("-kind vcenter -vms %d -snapshots 2", (int)n);
+  g_autofree char *options = g_strdup_printf ("-kind %s -vms %d -snapshots 2",
+                                              (const char *)kind, (int)n);
   g_autoptr (BedServer) sim = bed_sim_new (options);
   g_autoptr (BedServer) proxy = bed_proxy_new (sim);
   g_autoptr (GError) error = NULL;
   g_autoptr (Bed) bed = bed_connect (proxy, shorten, NULL, &error);
   g_autofree Cell *cells = g_new0 (Cell, n);
-  GThread *threads[5];
+  GThread *threads[10];
   Work work = { cells, (gint)n, 0 };
 
   g_assert_no_error (error);
@@ -346,6 +363,17 @@ static const struct {
   { "session ends", "sim", "session/expire", HAPPENS },
   { "connections drop", "proxy", "drop", HAPPENS },
   { "connections reset", "proxy", "drop?reset=1", HAPPENS },
+  { "no news: 503", "proxy",
+    "rule?method=WaitForUpdatesEx&action=status&code=503", HAPPENS },
+  { "no news: garbage", "proxy",
+    "rule?method=WaitForUpdatesEx&action=garbage&what=bytes", HAPPENS },
+  { "no news: bomb", "proxy",
+    "rule?method=WaitForUpdatesEx&action=bomb&what=entities", HAPPENS },
+  { "no news: answer stalls", "proxy",
+    "rule?method=WaitForUpdatesEx&action=stall", HAPPENS },
+  { "no news: not logged in", "proxy",
+    "rule?method=WaitForUpdatesEx&action=fault&fault=NotAuthenticated",
+    HAPPENS },
   { "host restarts, keeps tasks", "sim", "restart?down=300&tasks=keep",
     HAPPENS },
   { "host restarts, forgets tasks", "sim",
@@ -354,46 +382,82 @@ static const struct {
     EITHER },
 };
 
-static void
-test_during_task (void)
+/* All operations side by side, each on a VM of its own. */
+static gsize
+run_event (const char *options, gsize event)
 {
+  g_autoptr (BedServer) sim = bed_sim_new (options);
+  g_autoptr (BedServer) proxy = bed_proxy_new (sim);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Bed) bed = bed_connect (proxy, shorten, NULL, &error);
+  Fault fault = { events[event].name, NULL, events[event].expected };
+  Cell cells[G_N_ELEMENTS (operations)];
+  GThread *threads[G_N_ELEMENTS (operations)];
+  gsize wrong = 0;
+
+  g_assert_no_error (error);
+  bed_watch (bed);
+  g_free (bed_ctl (sim, "set?create=800&remove=800&revert=800&power=800"));
+  for (gsize i = 0; i < G_N_ELEMENTS (operations); i++) {
+    cells[i] = (Cell){ .operation = &operations[i],
+                       .fault = &fault,
+                       .sim = sim,
+                       .proxy = proxy,
+                       .bed = bed,
+                       .vm = g_strdup_printf ("vm%05d", (int)i) };
+    threads[i] = g_thread_new ("cell", run_one, &cells[i]);
+  }
+  g_usleep (300000);
+  g_free (bed_ctl (g_str_equal (events[event].server, "sim") ? sim : proxy,
+                   "%s", events[event].command));
+  for (gsize i = 0; i < G_N_ELEMENTS (operations); i++) {
+    g_thread_join (threads[i]);
+    g_test_message ("%-30s %-8s %s %d ms %s", events[event].name,
+                    operations[i].name,
+                    cells[i].verdict != NULL ? cells[i].verdict
+                    : cells[i].says == NULL  ? "once"
+                                             : "not",
+                    cells[i].ms, cells[i].says == NULL ? "" : cells[i].says);
+    wrong += cells[i].verdict != NULL;
+    g_free (cells[i].vm);
+    g_free (cells[i].verdict);
+    g_free (cells[i].says);
+  }
+  return wrong;
+}
+
+static void
+test_during_task (gconstpointer kind)
+{
+  g_autofree char *options
+    = g_strdup_printf ("-kind %s -vms %d -snapshots 2", (const char *)kind,
+                       (int)G_N_ELEMENTS (operations));
   gsize wrong = 0;
 
   for (gsize i = 0; i < G_N_ELEMENTS (events); i++)
-    for (gsize j = 0; j < G_N_ELEMENTS (operations); j++) {
-      g_autoptr (BedServer) sim
-        = bed_sim_new ("-kind vcenter -vms 2 -snapshots 2");
-      g_autoptr (BedServer) proxy = bed_proxy_new (sim);
-      g_autoptr (GError) error = NULL;
-      g_autoptr (Bed) bed = bed_connect (proxy, shorten, NULL, &error);
-      Fault fault = { events[i].name, NULL, events[i].expected };
-      Cell cell = { .operation = &operations[j],
-                    .fault = &fault,
-                    .sim = sim,
-                    .proxy = proxy,
-                    .bed = bed,
-                    .vm = (char *)"vm00000" };
-      GThread *thread;
-
-      g_assert_no_error (error);
-      bed_watch (bed);
-      g_free (bed_ctl (sim, "set?create=800&remove=800&revert=800&power=800"));
-      thread = g_thread_new ("cell", run_one, &cell);
-      g_usleep (300000);
-      g_free (bed_ctl (g_str_equal (events[i].server, "sim") ? sim : proxy,
-                       "%s", events[i].command));
-      g_thread_join (thread);
-      g_test_message ("%-30s %-8s %s %d ms %s", events[i].name,
-                      operations[j].name,
-                      cell.verdict != NULL ? cell.verdict
-                      : cell.says == NULL  ? "once"
-                                           : "not",
-                      cell.ms, cell.says == NULL ? "" : cell.says);
-      wrong += cell.verdict != NULL;
-      g_free (cell.verdict);
-      g_free (cell.says);
-    }
+    wrong += run_event (options, i);
   g_assert_cmpuint (wrong, ==, 0);
+}
+
+/* A task may take as long as it likes: longer than all that we wait for. */
+static void
+test_long_task (gconstpointer kind)
+{
+  g_autofree char *options
+    = g_strdup_printf ("-kind %s -vms 1", (const char *)kind);
+  g_autoptr (BedServer) sim = bed_sim_new (options);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (Bed) bed = bed_connect (sim, shorten, NULL, &error);
+  g_autofree char *id = NULL;
+
+  g_assert_no_error (error);
+  bed_watch (bed);
+  id = bed_vm_id (bed, "vm00000");
+  g_free (bed_ctl (sim, "set?create=%d", 3 * ANSWER_MS));
+  g_assert_cmpint (bed_create (bed, id, "long", &error), ==, 1);
+  g_assert_no_error (error);
+  g_assert_cmpint (bed_count (sim, "CreateSnapshot_Task"), ==, 1);
+  g_assert_cmpint (bed_count (sim, "Login"), ==, 1);
 }
 
 /* ---- a create that ended in the dark ---- */
@@ -426,9 +490,21 @@ test_next_try_looks (void)
 int
 main (int argc, char **argv)
 {
+  static const char *const kinds[] = { "esx", "vcenter" };
+
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/vsphere/faults/matrix", test_matrix);
-  g_test_add_func ("/vsphere/faults/during-a-task", test_during_task);
+  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++) {
+    g_autofree char *matrix
+      = g_strconcat ("/vsphere/faults/matrix-", kinds[i], NULL);
+    g_autofree char *during
+      = g_strconcat ("/vsphere/faults/during-a-task-", kinds[i], NULL);
+    g_autofree char *takes_long
+      = g_strconcat ("/vsphere/faults/long-task-", kinds[i], NULL);
+
+    g_test_add_data_func (matrix, kinds[i], test_matrix);
+    g_test_add_data_func (during, kinds[i], test_during_task);
+    g_test_add_data_func (takes_long, kinds[i], test_long_task);
+  }
   g_test_add_func ("/vsphere/faults/next-try-looks", test_next_try_looks);
   return g_test_run ();
 }

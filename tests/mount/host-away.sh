@@ -1,10 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Usage: host-away.sh VIXFS - the host goes away and comes back, sessions end,
-# the password changes. p is a proxy in front of the host a.
+# Usage: host-away.sh VIXFS esx|vcenter - the host goes away and comes back,
+# sessions end, the password changes. p is a proxy in front of the host a.
 # shellcheck source=tests/mount/host-lib.sh
 . "$(dirname "$0")/host-lib.sh"
-vm=$mnt/vm00000
+kind=$2
+top=$mnt home=ha-datacenter
+[[ $kind == esx ]] || { top=$mnt/DC0 home=DC0; }
+vm=$top/vm00000
 s=$vm/snapshots
 
 mount_p () {
@@ -49,11 +52,11 @@ link_cut () {
     && serves_what_is_known && changes_fail_at_once || return 1
   # What others do meanwhile is there afterwards.
   order a snapshot/create vm=vm00001 name=meanwhile \
-    && [[ ! -e $mnt/vm00001/snapshots/meanwhile ]] && order p up \
+    && [[ ! -e $top/vm00001/snapshots/meanwhile ]] && order p up \
     && within 60 is_connected \
-    && within 20 [ -d "$mnt/vm00001/snapshots/meanwhile" ] \
+    && within 20 [ -d "$top/vm00001/snapshots/meanwhile" ] \
     && order a snapshot/clear vm=vm00001 \
-    && within 20 [ ! -e "$mnt/vm00001/snapshots/meanwhile" ] \
+    && within 20 [ ! -e "$top/vm00001/snapshots/meanwhile" ] \
     && comes_back "$before" \
     && timeout 10 grep -m 1 -E 'reconnecting|lost' <&5 \
     && grep -E 'reconnecting|lost' "$mnt/.vixfs/log"
@@ -80,14 +83,14 @@ restart_with_changes () {
   order p down && order p drop && within 30 is_away \
     && order a snapshot/create vm=vm00000 name=theirs \
     && order a vm/rename vm=vm00001 name=renamed \
-    && order a vm/create name=new folder=ha-datacenter \
+    && order a vm/create name=new folder="$home" \
     && ask a restart >"$scratch/restart.out" && order p up \
     && within 60 is_connected && within 20 [ -d "$s/theirs" ] \
-    && [[ -d $mnt/renamed && -d $mnt/new && ! -e $mnt/vm00001 ]] \
+    && [[ -d $top/renamed && -d $top/new && ! -e $top/vm00001 ]] \
     && same "$ino" "$(stat -c %i "$vm")" && order a vm/destroy vm=new \
     && order a snapshot/remove vm=vm00000 snapshot=theirs \
     && order a vm/rename vm=renamed name=vm00001 \
-    && within 20 [ -d "$mnt/vm00001" ] && within 20 is_tidy
+    && within 20 [ -d "$top/vm00001" ] && within 20 is_tidy
 }
 
 is_tidy () { same base "$(ls "$s")"; }
@@ -131,12 +134,14 @@ unmount_while_away () {
 }
 
 exec 3>&1
-host_sim a -kind esx -vms 3 && host_proxy p "$a_PORT" && mount_p \
+host_sim a -kind "$kind" -vms 3 && host_proxy p "$a_PORT" && mount_p \
   && mkdir "$s/base" || exit 1
 check link-cut-and-back link_cut
 check host-restarts host_restarts
 check restart-with-changes restart_with_changes
 check session-expired session_expired
+# What does not differ is tried once.
+[[ $kind == esx ]] || { check it-unmounts stop_vixfs && finish; }
 check password-changed password_changed
 check a-new-password-is-taken new_password_is_taken
 check unmount-while-away unmount_while_away

@@ -73,6 +73,11 @@ template_is_refused () {
 }
 is_template () { same True "$(info "$top/vm00003/info.json" 'a["template"]')"; }
 
+cancelled_by_others_is_eintr () {
+  order a fail method=CreateSnapshot_Task fault=RequestCanceled when=task \
+    && same EINTR "$(mkdir_errno "$s/no")" && same '' "$(names a vm00000)"
+}
+
 gone_meanwhile_is_enoent () {
   order a fail method=CreateSnapshot_Task fault=ManagedObjectNotFound \
     && same ENOENT "$(mkdir_errno "$s/no")"
@@ -272,6 +277,18 @@ check TooManySnapshotLevels refuses TooManySnapshotLevels EMLINK \
 check NotSupported refuses NotSupported EOPNOTSUPP VIX_E_NOT_SUPPORTED ''
 check FileLocked refuses FileLocked EBUSY VIX_E_FILE_ALREADY_LOCKED \
   web.vmdk 'field.file=[ds1] web/web.vmdk'
+check InvalidArgument refuses InvalidArgument EINVAL VIX_E_INVALID_ARG '' \
+  field.invalidProperty=name
+check DuplicateName refuses DuplicateName EEXIST VIX_E_DUPLICATE_NAME '' \
+  field.name=refused
+check FileNotFound refuses FileNotFound ENOENT VIX_E_FILE_NOT_FOUND gone.vmdk \
+  'field.file=[ds1] web/gone.vmdk'
+check cancelled-by-others-is-EINTR cancelled_by_others_is_eintr
+check Timedout refuses Timedout ETIMEDOUT VIX_E_NET_HTTP_OPERATION_TIMEDOUT ''
+check HostNotConnected refuses HostNotConnected EHOSTDOWN \
+  VIX_E_VM_HOST_DISCONNECTED ''
+check InvalidSnapshotFormat refuses InvalidSnapshotFormat EUCLEAN \
+  VIX_E_SNAPSHOT_CONFIG ''
 check SystemError refuses SystemError EIO VIX_E_FAIL ''
 check a-free-licence-is-EPERM free_licence_is_eperm
 [[ $kind != esx ]] || check a-free-licence-is-told free_licence_is_told

@@ -42,7 +42,7 @@ invalid_ones_are_not_sent () {
   unchanging a invalid_ones && same '' "$(ls -A "$s")"
 }
 invalid_ones () {
-  same EINVAL "$(mkdir_errno "$s/.hidden")" \
+  same EINVAL "$(mkdir_errno "$s/.hidden")" && xattr error "$s" | grep -F %2E \
     && same EINVAL "$(mkdir_errno "$s/a%2fb")" \
     && same EINVAL "$(mkdir_errno "$s/a%41b")" \
     && same EILSEQ "$(mkdir_errno "$s/a\\nb")" \

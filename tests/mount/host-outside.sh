@@ -1,20 +1,33 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Usage: host-outside.sh VIXFS - what another client does on the host shows up
-# within two seconds (the time is printed; a loaded machine gets longer), while
-# others list without a break.
+# Usage: host-outside.sh VIXFS esx|vcenter - what another client does on the host
+# shows up within two seconds (which most of it must, on the most loaded
+# machine), while others list without a break.
 # shellcheck source=tests/mount/host-lib.sh
 . "$(dirname "$0")/host-lib.sh"
-dc=$mnt/DC0
+kind=$2
+dc=$mnt/DC0 home=DC0
+[[ $kind == vcenter ]] || dc=$mnt home=ha-datacenter
 vm=$dc/vm00000
 s=$vm/snapshots
+delays=()
 
 # shows COMMAND...: it becomes true; says after how long.
 shows () {
   local start=${EPOCHREALTIME/./} ms
   within 20 "$@" || return 1
   ms=$(((${EPOCHREALTIME/./} - start) / 1000))
+  delays+=("$ms")
   printf '# %d ms: %s\n' "$ms" "${*/$mnt\//}" >&3
+}
+
+# Half of them at the least: a machine that is busy for a moment is no failure,
+# a mount that asks now and then instead of being told is one.
+most_shows_within_two_seconds () {
+  local sorted
+  mapfile -t sorted < <(printf '%s\n' "${delays[@]}" | sort -n)
+  printf '%s\n' "${sorted[*]}"
+  ((${#sorted[@]} >= 12 && sorted[${#sorted[@]} / 2] <= 2000))
 }
 
 listed () { same "$1" "$(ls "$2" | paste -sd' ')"; } # WANTED DIRECTORY
@@ -83,7 +96,7 @@ new_files () {
 }
 
 a_new_vm () {
-  order a vm/create name=new folder=DC0 && shows [ -d "$dc/new/snapshots" ] \
+  order a vm/create name=new folder="$home" && shows [ -d "$dc/new/snapshots" ] \
     && mkdir "$dc/new/snapshots/n" && same n "$(names a new)"
 }
 
@@ -108,14 +121,37 @@ a_folder_renamed () {
     && shows [ -d "$dc/renamed/other/snapshots/n" ] && [[ ! -e $dc/group ]]
 }
 
-a_vm_destroyed () {
-  order a vm/destroy vm=other && shows [ ! -e "$dc/renamed/other" ]
+a_vm_destroyed () { # DIRECTORY
+  [[ -d $1/other ]] && order a vm/destroy vm=other && shows [ ! -e "$1/other" ]
 }
 
 a_vm_unregistered_and_back () {
   order a vm/unregister vm=vm00003 && shows [ ! -e "$dc/vm00003" ] \
-    && order a vm/register folder=DC0 name=vm00003 \
+    && order a vm/register folder="$home" name=vm00003 \
       'path=[LocalDS_0] vm00003/vm00003.vmx' && shows [ -d "$dc/vm00003" ]
+}
+
+# The kernel asks anew of what changed, and of nothing else.
+listings () { # of directories, that the kernel asked for so far
+  awk '/op="readdirplus"/ { print $2 }' "$mnt/.vixfs/stats"
+}
+walked () { # DIRECTORY: how many of them a walk takes
+  local before
+  before=$(listings)
+  find "$1" >/dev/null && echo $(($(listings) - before))
+}
+caches_of_others_stay () {
+  local other=$dc/vm00001
+  order a snapshot/create vm=vm00001 name=still \
+    && order a snapshot/create vm=vm00000 name=first \
+    && within 20 [ -d "$s/first" ] && within 20 [ -d "$other/snapshots/still" ] \
+    && find "$dc" >/dev/null && same '0 0' "$(walked "$vm") $(walked "$other")" \
+    && order a snapshot/create vm=vm00000 name=second \
+    && within 20 [ -d "$s/second" ] && same 0 "$(walked "$other")" \
+    && (($(walked "$vm") > 0)) && same '0 0' "$(walked "$vm") $(walked "$other")"
+  local status=$?
+  order a snapshot/clear vm=vm00000 && order a snapshot/clear vm=vm00001 \
+    && within 20 listed '' "$s" && return $status
 }
 
 events_tell () {
@@ -131,7 +167,7 @@ events_tell () {
 
 # Somebody sits in it while it goes: no hang, and the shell lives.
 an_open_directory_that_goes () {
-  order a vm/create name=brief folder=DC0 && within 20 [ -d "$dc/brief" ] \
+  order a vm/create name=brief folder="$home" && within 20 [ -d "$dc/brief" ] \
     && (cd "$dc/brief/snapshots" && order a vm/destroy vm=brief \
       && within 20 [ ! -e "$dc/brief" ] && { ls . >/dev/null 2>&1 || true; }) \
     && ls "$dc" >/dev/null
@@ -182,7 +218,7 @@ listing_never_flaps () {
       && order a snapshot/rename vm=$vm snapshot="brief$i" name="changed$i" \
       && order a snapshot/remove vm=$vm snapshot="changed$i" \
       && order a power vm=$vm state="$( ((i % 2)) && echo on || echo off)" \
-      && order a vm/create name="brief$i" folder=DC0 \
+      && order a vm/create name="brief$i" folder="$home" \
       && order a vm/destroy vm="brief$i" || status=1
     ((i % 5)) || mkdir "$dc/$vm/snapshots/mine$i" && rmdir "$dc/$vm/snapshots/mine$i" 2>/dev/null
   done
@@ -220,7 +256,7 @@ inventory () {
 }
 
 exec 3>&1
-host_sim a -kind vcenter -vms 4 && mount_host a || exit 1
+host_sim a -kind "$kind" -vms 4 && mount_host a || exit 1
 check a-new-snapshot-shows a_new_snapshot
 check a-backups-snapshot-is-told a_backups_snapshot
 check a-child-shows a_child
@@ -233,10 +269,17 @@ check power-shows power
 check new-files-show new_files
 check a-new-vm-shows a_new_vm
 check a-renamed-vm-shows a_vm_renamed
-check a-moved-vm-shows a_vm_moved
-check a-renamed-folder-shows a_folder_renamed
-check a-destroyed-vm-goes a_vm_destroyed
+if [[ $kind == vcenter ]]; then # ESXi has no folders
+  check a-moved-vm-shows a_vm_moved
+  check a-renamed-folder-shows a_folder_renamed
+  dir=$dc/renamed
+else
+  dir=$dc
+fi
+check a-destroyed-vm-goes a_vm_destroyed "$dir"
 check an-unregistered-vm-goes-and-comes a_vm_unregistered_and_back
+check most-shows-within-two-seconds most_shows_within_two_seconds
+check caches-of-others-stay caches_of_others_stay
 check events-tell-of-others events_tell
 check an-open-directory-goes an_open_directory_that_goes
 check listing-never-flaps listing_never_flaps

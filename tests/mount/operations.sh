@@ -240,6 +240,30 @@ last_error_is_kept () {
     && mkdir "$mnt/web02/snapshots/x" && rmdir "$mnt/web02/snapshots/x"
 }
 
+# ...also of what was refused before anything was tried.
+says () { # WORDS: user.vix.error
+  grep -qF -- "$1" <<<"$(getfattr --only-values -n user.vix.error \
+    "$mnt/web02/snapshots")" || { getfattr -d "$mnt/web02/snapshots"; return 1; }
+}
+refusals_are_told () {
+  local s=$mnt/web02/snapshots
+  # The kernel itself knows that a directory exists, and asks nobody.
+  mkdir "$s/told" "$s/more" && fails 'exists' rename_to "$s/more" "$s/told" \
+    && says 'there is a snapshot "told" already' && rmdir "$s/more" \
+    && fails 'Invalid' mkdir "$s/.hid" && says '".hid"' && says %2E \
+    && fails 'Invalid' rename_to "$s/told" "$s/a%2fb" && says '"a%2fb"' \
+    && fails 'Invalid' mkdir "$s/"$'a\nb' && says 'control characters' \
+    && fails '' bash -c "echo nobody >'$mnt/web02/current'" \
+    && says 'no snapshot "nobody"' \
+    && fails '' bash -c "echo explode >'$mnt/web02/power'" \
+    && says 'none of on, off, suspend' \
+    && exec 7<"$s/told/disks/scsi0-0.img" && fails busy rmdir "$s/told" \
+    && says 'disks is open'
+  local status=$?
+  exec 7<&-
+  rmdir "$s/told" && return $status
+}
+
 power_is_told () {
   local power=$mnt/web02/power
   same off "$(cat "$power")" \
@@ -363,6 +387,7 @@ check info-is-json info_is_json
 check foreign-snapshots-are-told foreign_snapshots_are_told
 check facts-are-xattrs-of-directories facts_are_xattrs_of_directories
 check last-error-is-kept last_error_is_kept
+check refusals-are-told refusals_are_told
 check power-is-told power_is_told
 check df-is-the-datastores df_is_the_datastores
 check du-is-what-it-occupies du_is_what_it_occupies

@@ -73,7 +73,7 @@ assert_alike (GKeyFile *judge, const char *text)
 {
   g_autofree char *copy = g_strdup (text);
   g_autoptr (GHashTable) values = g_hash_table_new (g_str_hash, g_str_equal);
-  const char *group = NULL;
+  const char *group = "";
   const char *name;
   const char *value;
   FsKeyFile file;
