@@ -283,55 +283,48 @@ fs_snapshots_rename (FsMount *mount, const FsNode *dir, const char *name,
 
 /* ---- markers ---- */
 
-/* FS_N_KINDS: @name is none */
-static FsKindId
-mark_of (const FsNode *dir, const char *name)
+/* errno; @since 0 removes it. */
+static int
+set_mark (FsMount *mount, const FsNode *dir, const char *name, gint64 since,
+          FsKindId *ret_mark)
 {
   const FsEntry *entry = fs_kind_entry (fs_kind (dir->id.kind), name);
+  FsStale *stale;
 
-  return entry != NULL
-             && (entry->kind == FS_KIND_MARK_MEMORY
-                 || entry->kind == FS_KIND_MARK_QUIESCE)
-           ? entry->kind
-           : FS_N_KINDS;
+  if (entry == NULL
+      || (entry->kind != FS_KIND_MARK_MEMORY
+          && entry->kind != FS_KIND_MARK_QUIESCE))
+    return EPERM;
+  if (mount->options->read_only)
+    return EROFS;
+  if (since == 0 && !fs_entry_is_present (entry, mount, dir))
+    return ENOENT;
+  stale = fs_stale_new ();
+  fs_tree_set_mark (mount->tree, dir->id.slot, entry->kind, since, stale);
+  fs_notify_send (mount->notify, stale);
+  *ret_mark = entry->kind;
+  return 0;
 }
 
 int
 fs_snapshots_create (FsMount *mount, const FsNode *dir, const char *name,
                      FsNodeId *ret_id)
 {
-  FsKindId mark = mark_of (dir, name);
-  FsStale *stale;
+  FsKindId mark;
+  int number
+    = set_mark (mount, dir, name, g_get_real_time () / G_USEC_PER_SEC, &mark);
 
-  if (mark == FS_N_KINDS)
-    return EPERM;
-  if (mount->options->read_only)
-    return EROFS;
-  stale = fs_stale_new ();
-  fs_tree_set_mark (mount->tree, dir->id.slot, mark,
-                    g_get_real_time () / G_USEC_PER_SEC, stale);
-  fs_notify_send (mount->notify, stale);
-  *ret_id = (FsNodeId){ dir->id.slot, 0, mark, 0 };
-  return 0;
+  if (number == 0)
+    *ret_id = (FsNodeId){ dir->id.slot, 0, mark, 0 };
+  return number;
 }
 
 int
 fs_snapshots_remove (FsMount *mount, const FsNode *dir, const char *name)
 {
-  FsKindId mark = mark_of (dir, name);
-  FsStale *stale;
+  FsKindId mark;
 
-  if (mark == FS_N_KINDS)
-    return EPERM;
-  if (mount->options->read_only)
-    return EROFS;
-  if ((mark == FS_KIND_MARK_MEMORY ? dir->marks.memory : dir->marks.quiesce)
-      == 0)
-    return ENOENT;
-  stale = fs_stale_new ();
-  fs_tree_set_mark (mount->tree, dir->id.slot, mark, 0, stale);
-  fs_notify_send (mount->notify, stale);
-  return 0;
+  return set_mark (mount, dir, name, 0, &mark);
 }
 
 /* ---- the description that new snapshots get ---- */

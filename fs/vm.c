@@ -49,7 +49,7 @@ fs_vm_free (FsVm *self)
 /* 0 if @used of the @max slots are all there are. */
 static guint32
 next_slot (FsSlotCounter *counter, guint32 max, guint used,
-           gboolean (*is_used) (const FsVm *, guint32), const FsVm *vm)
+           gboolean (*is_used) (gconstpointer, guint32), const FsVm *vm)
 {
   guint32 slot;
 
@@ -95,9 +95,9 @@ fs_vm_find_slot (const FsVm *self, guint32 slot)
 }
 
 static gboolean
-snapshot_slot_is_used (const FsVm *self, guint32 slot)
+is_there (gconstpointer data, guint32 slot)
 {
-  return fs_vm_find_slot (self, slot) != NULL;
+  return fs_vm_find_slot (data, slot) != NULL;
 }
 
 const FsVmSnapshot *
@@ -226,7 +226,7 @@ static void
 renew_slot (FsVm *self, FsVmSnapshot *snapshot)
 {
   guint32 slot = next_slot (&self->snapshot_slots, FS_SNAPSHOT_SLOT_MAX,
-                            self->snapshots->len, snapshot_slot_is_used, self);
+                            self->snapshots->len, is_there, self);
 
   if (slot == 0)
     return;
@@ -235,12 +235,6 @@ renew_slot (FsVm *self, FsVmSnapshot *snapshot)
 }
 
 /* ---- what follows from which snapshots there are ---- */
-
-static gboolean
-is_there (gconstpointer data, guint32 slot)
-{
-  return fs_vm_find_slot (data, slot) != NULL;
-}
 
 guint32
 fs_vm_pair (FsVm *self, guint32 newer, guint32 older)
@@ -297,9 +291,8 @@ add_new (FsVm *self, const VixExtVM *record, GHashTable *known,
 
     if (g_hash_table_contains (known, &from->id))
       continue;
-    snapshot.slot
-      = next_slot (&self->snapshot_slots, FS_SNAPSHOT_SLOT_MAX,
-                   self->snapshots->len, snapshot_slot_is_used, self);
+    snapshot.slot = next_slot (&self->snapshot_slots, FS_SNAPSHOT_SLOT_MAX,
+                               self->snapshots->len, is_there, self);
     if (snapshot.slot == 0)
       return;
     snapshot.generation = self->snapshot_slots.generation;
@@ -397,9 +390,9 @@ fs_vm_file_at (const FsVm *self, guint32 slot)
 }
 
 static gboolean
-file_slot_is_used (const FsVm *self, guint32 slot)
+file_slot_is_used (gconstpointer data, guint32 slot)
 {
-  return fs_vm_file_at (self, slot) != NULL;
+  return fs_vm_file_at (data, slot) != NULL;
 }
 
 const FsVmFile *
