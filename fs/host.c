@@ -168,14 +168,16 @@ connect_host (FsHost *self, VixError *ret_code, GError **error)
   VixExtConnectParams params;
   VixHandle host = VIX_INVALID_HANDLE;
   VixHandle job;
+  gboolean stopping;
 
   fill_params (self, &params);
   job = VixExt_Connect (&params, NULL, NULL);
   g_mutex_lock (&self->lock);
   self->job = job;
-  if (self->stopping)
-    VixExt_CancelJob (job);
+  stopping = self->stopping;
   g_mutex_unlock (&self->lock);
+  if (stopping)
+    VixExt_CancelJob (job);
   *ret_code = VixJob_Wait (job, VIX_PROPERTY_JOB_RESULT_HANDLE, &host,
                            VIX_PROPERTY_NONE);
   if (VIX_FAILED (*ret_code))
@@ -399,12 +401,16 @@ fs_host_begin (FsHost *self)
 void
 fs_host_close (FsHost *self)
 {
+  VixHandle job;
+
   g_mutex_lock (&self->lock);
   self->stopping = TRUE;
-  if (self->job != VIX_INVALID_HANDLE)
-    VixExt_CancelJob (self->job);
+  job = self->job;
   g_cond_broadcast (&self->changed);
   g_mutex_unlock (&self->lock);
+  /* It may be through meanwhile: then the handle is nobody's. */
+  if (job != VIX_INVALID_HANDLE)
+    VixExt_CancelJob (job);
   if (self->thread != NULL)
     g_thread_join (g_steal_pointer (&self->thread));
   disconnect (self);
