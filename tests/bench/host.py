@@ -11,6 +11,8 @@ import time
 import urllib.parse
 import urllib.request
 
+import rig
+
 LIB = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'host',
                    'lib.sh')
 SKIP = 77
@@ -91,11 +93,7 @@ class Host:
 
     def close(self):
         self.process.terminate()
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        rig.end(self.process, 30)
 
     def __enter__(self):
         return self

@@ -53,6 +53,15 @@ def scratch(where=None):
         shutil.rmtree(folder)
 
 
+def end(process, seconds):
+    """Waits for a process that was told to end; kills one that does not."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 class Mount:
     """vixfs in the foreground, so that it is ours to measure and to end."""
 
@@ -90,11 +99,7 @@ class Mount:
     def close(self):
         if os.path.ismount(self.place):
             subprocess.run(['fusermount3', '-u', self.place], check=False)
-        try:
-            self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process, 60)
 
     def __enter__(self):
         return self

@@ -8,6 +8,8 @@ import os
 import re
 import sys
 
+import report
+
 # Folder: the folders whose headers it may include besides its own.
 MAY_USE = {
     'fs': {'vix/include'},
@@ -117,12 +119,7 @@ def main():
         if os.path.isdir(os.path.join(root, folder)):
             checks.append((f'{folder}-includes-what-it-may',
                            check_folder(root, folder)))
-    print(f'1..{len(checks)}')
-    for number, (name, wrong) in enumerate(checks, 1):
-        print(f'{"not " if wrong else ""}ok {number} - {name}')
-        for line in wrong:
-            print(f'# {line}')
-    sys.exit(any(wrong for _, wrong in checks))
+    report.finish(checks)
 
 
 if __name__ == '__main__':

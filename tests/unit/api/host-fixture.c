@@ -66,6 +66,17 @@ snapshot_name (VixHandle snapshot)
   return name;
 }
 
+int
+power_state (VixHandle vm)
+{
+  int state = 0;
+
+  assert_vix (Vix_GetProperties (vm, VIX_PROPERTY_VM_POWER_STATE, &state,
+                                 VIX_PROPERTY_NONE),
+              VIX_OK);
+  return state;
+}
+
 void
 assert_no_objects (void)
 {

@@ -26,6 +26,8 @@ VixHandle connect_workstation (void);
 /* "/vms/NAME/NAME.vmx" */
 VixHandle open_vm (VixHandle host, const char *name);
 VixHandle create_snapshot (VixHandle vm, const char *name);
+/* VIX_POWERSTATE_* */
+int power_state (VixHandle vm);
 /* Of a snapshot; free with Vix_FreeBuffer. */
 char *snapshot_name (VixHandle snapshot);
 

@@ -114,17 +114,6 @@ test_options_reach_the_provider (void)
   disconnect_and_check (host);
 }
 
-static int
-power_state (VixHandle vm)
-{
-  int state = 0;
-
-  assert_vix (Vix_GetProperties (vm, VIX_PROPERTY_VM_POWER_STATE, &state,
-                                 VIX_PROPERTY_NONE),
-              VIX_OK);
-  return state;
-}
-
 static void
 test_without_memory_revert_leaves_it_off (void)
 {

@@ -1,17 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "host-fixture.h"
 
-static int
-power_state (VixHandle vm)
-{
-  int state = 0;
-
-  assert_vix (Vix_GetProperties (vm, VIX_PROPERTY_VM_POWER_STATE, &state,
-                                 VIX_PROPERTY_NONE),
-              VIX_OK);
-  return state;
-}
-
 static void
 test_power_operations (void)
 {
