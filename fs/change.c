@@ -157,17 +157,6 @@ add_event (FsChange *self, Tell what, int percent, VixError error,
   fs_events_add (self->mount->events, g_string_free (line, FALSE), text);
 }
 
-/* What user.vix.error is to say. */
-static void
-keep_error (FsChange *self, VixError error, const char *message)
-{
-  g_autofree char *text
-    = g_strdup_printf ("%s (%d): %s", VixExt_GetErrorName (error),
-                       (int)VIX_ERROR_CODE (error), message);
-
-  fs_tree_set_error (self->mount->tree, self->slot, text);
-}
-
 /* ---- the end ---- */
 
 /* Takes it off the list: from now on nothing waits for it, and its name is
@@ -214,7 +203,7 @@ complete (FsChange *self, VixHandle job, VixError error, const char *message)
   else if (self->ops->remark != NULL)
     text = self->ops->remark (self, job);
   if (failed && VIX_ERROR_CODE (error) != VIX_E_CANCELLED)
-    keep_error (self, error, text);
+    fs_trouble_set_error (self->mount->tree, self->slot, error, text);
   fs_stats_add (&self->mount->stats,
                 failed ? FS_STAT_CHANGES_FAILED : FS_STAT_CHANGES_OK, 1);
   leave_list (self);

@@ -60,7 +60,8 @@ fs_diffs_free (FsDiffs *self)
 /* ---- finding one out ---- */
 
 static VixError
-collect_ranges (VixExtReader *reader, gint64 size, FsRanges *ranges)
+collect_ranges (VixExtReader *reader, gint64 size, FsRanges *ranges,
+                char **ret_message)
 {
   VixError error = VIX_OK;
   gint64 offset = 0;
@@ -69,7 +70,8 @@ collect_ranges (VixExtReader *reader, gint64 size, FsRanges *ranges)
     int differs = 0;
     int64 run = 0;
 
-    error = VixExt_MapFile (reader, offset, size - offset, &differs, &run);
+    error = VixExt_MapFile (reader, offset, size - offset, &differs, &run,
+                            ret_message);
     if (VIX_SUCCEEDED (error) && differs != 0)
       fs_ranges_add (ranges, offset, run);
     offset += run;
@@ -89,14 +91,9 @@ make_diff (FsDiffs *self, const FsNode *node, gint64 older,
     fs_host_handle (fs_mount_host (self->mount, node)), node->vm->id, older,
     node->snapshot->id, image->node, &reader, &message);
 
-  if (VIX_FAILED (error)) {
-    g_autofree char *text = fs_text_escape (message);
-
-    g_debug ("changes of %s: %s: %s: %s", node->vm->displayName, image->name,
-             VixExt_GetErrorName (error), text);
-  } else {
-    error = collect_ranges (reader, image->bytes, ranges);
-  }
+  if (VIX_SUCCEEDED (error))
+    error = collect_ranges (reader, image->bytes, ranges, &message);
+  fs_troubles_tell (self->mount->troubles, node, image->node, error, message);
   VixExt_CloseFile (reader);
   Vix_FreeBuffer (message);
   g_atomic_ref_count_init (&diff->references);

@@ -112,7 +112,8 @@ time_of_snapshot (const FsNode *node, gint64 id)
 }
 
 static void
-add_image (FsImageList *self, const FsNode *node, const VixExtImage *from)
+add_image (FsImageList *self, FsImages *images, const FsNode *node,
+           const VixExtImage *from)
 {
   FsImage image = {
     .name = image_name (from->node),
@@ -124,13 +125,11 @@ add_image (FsImageList *self, const FsNode *node, const VixExtImage *from)
   };
 
   if (image.name == NULL || *from->problem != '\0') {
-    g_autofree char *text = fs_text_escape (from->problem);
+    VixError error = from->error != VIX_OK ? from->error : VIX_E_NOT_SUPPORTED;
 
-    g_warning ("%s: snapshot %" G_GINT64_FORMAT ": disk %s cannot be read: %s",
-               node->vm->displayName, (gint64)node->snapshot->id, from->node,
-               text);
-    image.error
-      = from->error != VIX_OK ? fs_errno_from_vix (from->error) : EOPNOTSUPP;
+    fs_troubles_tell (images->mount->troubles, node, from->node, error,
+                      from->problem);
+    image.error = fs_errno_from_vix (error);
   }
   if (image.name == NULL)
     return;
@@ -156,7 +155,7 @@ make_list (FsImages *self, const FsNode *node)
              VixExt_GetErrorName (error));
   list->error = fs_errno_from_vix (error);
   for (i = 0; i < count && list->images->len < FS_INDEX_MAX; i++)
-    add_image (list, node, &images[i]);
+    add_image (list, self, node, &images[i]);
   Vix_FreeBuffer (images);
   Vix_FreeBuffer (message);
   return list;

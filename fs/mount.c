@@ -11,6 +11,7 @@ fs_mount_new (const FsOptions *options, const char *label)
   self->started = g_get_real_time () / G_USEC_PER_SEC;
   self->hosts = g_ptr_array_new_with_free_func ((GDestroyNotify)fs_host_free);
   self->tree = fs_tree_new ();
+  self->troubles = fs_troubles_new (self->tree);
   self->files = fs_files_new (self);
   self->images = fs_images_new (self);
   self->diffs = fs_diffs_new (self);
@@ -66,6 +67,7 @@ fs_mount_close (FsMount *self)
   fs_files_free (self->files);
   fs_diffs_free (self->diffs);
   fs_images_free (self->images);
+  fs_troubles_free (self->troubles);
   fs_tree_free (self->tree);
   g_free (self->label);
   g_free (self);

@@ -20,6 +20,7 @@
 #include "options.h"
 #include "stats.h"
 #include "tree.h"
+#include "trouble.h"
 #include "vix.h"
 
 G_BEGIN_DECLS
@@ -32,6 +33,7 @@ struct FsMount {
   FsFiles *files;
   FsImages *images;
   FsDiffs *diffs;
+  FsTroubles *troubles;
   FsChanges *changes;
   FsNotify *notify;
   FsEvents *events;

@@ -196,12 +196,7 @@ open_reader (FsMount *mount, const FsNode *node, const FsImage *image,
   else
     error = VixExt_OpenImage (host, node->vm->id, node->snapshot->id,
                               image->node, &open->reader, &message);
-  if (VIX_FAILED (error) && error != VIX_E_CANCELLED) {
-    g_autofree char *text = fs_text_escape (message);
-
-    g_warning ("%s: %s: %s: %s", node->vm->displayName, image->name,
-               VixExt_GetErrorName (error), text);
-  }
+  fs_troubles_tell (mount->troubles, node, image->node, error, message);
   Vix_FreeBuffer (message);
   return fs_errno_from_vix (error);
 }

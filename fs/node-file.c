@@ -121,11 +121,7 @@ fs_file_open (FsMount *mount, const FsNode *node, FsOpen *open)
     return ESTALE;
   error = VixExt_OpenFile (fs_host_handle (fs_mount_host (mount, node)),
                            node->vm->id, 0, name, &open->reader, &message);
-  if (VIX_FAILED (error)) {
-    g_autofree char *text = fs_text_escape (message);
-
-    g_debug ("%s: %s", VixExt_GetErrorName (error), text);
-  }
+  fs_troubles_tell (mount->troubles, node, name, error, message);
   Vix_FreeBuffer (message);
   return fs_errno_from_vix (error);
 }

@@ -548,17 +548,39 @@ op_release (fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
   fs_request_reply (rq, 0);
 }
 
+/* Of what was open: where it is damaged, or why the host refuses. */
 static void
-read_host_file (FsMount *mount, FsRequest *rq, const FsOpen *open, size_t size,
-                off_t off)
+tell_trouble (FsMount *mount, fuse_ino_t ino, VixError error,
+              const char *message)
+{
+  g_auto (FsNode) node = { 0 };
+  g_autofree char *label = NULL;
+  const FsKind *kind;
+
+  if (!fs_tree_resolve (mount->tree, ino, &node) || node.vm == NULL)
+    return;
+  kind = fs_kind (node.id.kind);
+  if (kind->label != NULL)
+    label = kind->label (mount, &node);
+  fs_troubles_tell (mount->troubles, &node, label != NULL ? label : kind->name,
+                    error, message);
+}
+
+static void
+read_host_file (FsMount *mount, FsRequest *rq, fuse_ino_t ino,
+                const FsOpen *open, size_t size, off_t off)
 {
   g_autofree char *buffer = g_malloc (size);
   size_t done = 0;
-  VixError error = VixExt_ReadFile (open->reader, off, buffer, size, &done);
+  char *message = NULL;
+  VixError error
+    = VixExt_ReadFile (open->reader, off, buffer, size, &done, &message);
 
   if (VIX_FAILED (error)) {
     int number = fs_errno_from_vix (error);
 
+    tell_trouble (mount, ino, error, message);
+    Vix_FreeBuffer (message);
     /* It was there when it was opened. */
     fs_request_reply (rq, number == ENOENT ? ESTALE : number);
     return;
@@ -583,7 +605,7 @@ read_now (fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 
     fs_events_read (open->events, g_steal_pointer (&rq), size, wait);
   } else if (open->reader != NULL) {
-    read_host_file (mount, rq, open, size, off);
+    read_host_file (mount, rq, ino, open, size, off);
   } else {
     /* Its own: once answered, the file may be closed. */
     g_autoptr (GBytes) bytes = g_bytes_ref (open->text);
@@ -627,7 +649,7 @@ seek_image (VixExtReader *reader, gint64 size, gboolean hole, gint64 *offset)
     int is_data = 1;
     int64 run = 0;
     VixError error
-      = VixExt_MapFile (reader, *offset, size - *offset, &is_data, &run);
+      = VixExt_MapFile (reader, *offset, size - *offset, &is_data, &run, NULL);
 
     if (VIX_FAILED (error))
       return fs_errno_from_vix (error);

@@ -242,6 +242,23 @@ assert os.pread(fd, 4 << 20, 1 << 20) == raw[1 << 20:5 << 20]
 P
 }
 
+# However often a walk comes by, the log says it once; user.vix.error has it.
+# When the file is back, so is the image.
+missing_files_are_told_once () {
+  local file=$vms/hurt/hurt-000001.vmdk s=$mnt/hurt/snapshots i
+  scribble_at hurt 5M && mkdir "$s/s1" && mv "$file" "$file.away" \
+    && remount_vms || return 1
+  for ((i = 0; i < 5; i++)); do
+    fails 'No such file' stat "$s/s1/disks/scsi0-0.img" \
+      && fails 'No such file' stat "$s/s1/disks/scsi0-0.changes" \
+      && fails 'No such file' cat "$s/s1/disks/scsi0-0.img" || return 1
+  done
+  same 1 "$(grep -c 'snapshot 2: scsi0:0 cannot be read' "$scratch/mnt.err")" \
+    && getfattr --only-values -n user.vix.error "$s" | grep -F "${file##*/}" \
+    && mv "$file.away" "$file" && stat "$s/s1/disks/scsi0-0.img" \
+    && cat "$s/s1/disks/scsi0-0.changes" >/dev/null
+}
+
 for kind in "${kinds[@]}"; do
   make_history "$kind" || exit 1
 done
@@ -255,6 +272,7 @@ check images-are-read-only images_are_read_only
 check open-image-pins-its-snapshot open_image_pins_its_snapshot
 check reads-are-right-while-others-change reads_are_right_while_others_change
 check damage-is-an-error-where-it-is damage_is_an_error_where_it_is
+check missing-files-are-told-once missing_files_are_told_once
 check broken-chains-are-told broken_chains_are_told
 check it-unmounts stop_vixfs
 finish

@@ -601,7 +601,7 @@ VixExt_ListImages (VixHandle host, const char *vmId, int64 snapshot,
 
 VixError
 VixExt_ReadFile (VixExtReader *reader, int64 offset, void *buffer,
-                 size_t length, size_t *done)
+                 size_t length, size_t *done, char **message)
 {
   g_autoptr (GError) error = NULL;
   GCancellable *cancellable;
@@ -611,17 +611,17 @@ VixExt_ReadFile (VixExtReader *reader, int64 offset, void *buffer,
       || done == NULL)
     return VIX_E_INVALID_ARG;
   if (!begin_waiting (reader->host, &cancellable, &error))
-    return vix_error_to_public (error);
+    return report (error, message);
   reader->file->read (reader->file, (guint64)offset, buffer, length, &n,
                       &error);
   end_waiting (reader->host, cancellable);
   *done = error == NULL ? n : 0;
-  return vix_error_to_public (error);
+  return report (error, message);
 }
 
 VixError
 VixExt_MapFile (VixExtReader *reader, int64 offset, int64 length, int *isData,
-                int64 *run)
+                int64 *run, char **message)
 {
   g_autoptr (GError) error = NULL;
   GCancellable *cancellable;
@@ -632,14 +632,14 @@ VixExt_MapFile (VixExtReader *reader, int64 offset, int64 length, int *isData,
       || run == NULL)
     return VIX_E_INVALID_ARG;
   if (!begin_waiting (reader->host, &cancellable, &error))
-    return vix_error_to_public (error);
+    return report (error, message);
   if (reader->file->map != NULL)
     reader->file->map (reader->file, (guint64)offset, (guint64)length, &data,
                        &n, &error);
   end_waiting (reader->host, cancellable);
   *isData = data;
   *run = (int64)n;
-  return vix_error_to_public (error);
+  return report (error, message);
 }
 
 void

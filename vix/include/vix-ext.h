@@ -310,16 +310,17 @@ VixError VixExt_OpenFile (VixHandle host, const char *vmId, int64 snapshot,
                           char **message);
 
 /* Reads up to @length bytes at @offset; *done < length only at the end. Any
- * number of threads at once. */
+ * number of threads at once. *message: (may be NULL) in words, to be freed
+ * with Vix_FreeBuffer. */
 VixError VixExt_ReadFile (VixExtReader *reader, int64 offset, void *buffer,
-                          size_t length, size_t *done);
+                          size_t length, size_t *done, char **message);
 
 /*
  * The run from @offset on, which lies before the end, that is data (*isData
  * not 0) or a hole, which reads as zeros; at most @length bytes.
  */
 VixError VixExt_MapFile (VixExtReader *reader, int64 offset, int64 length,
-                         int *isData, int64 *run);
+                         int *isData, int64 *run, char **message);
 
 /* NULL is ignored. */
 void VixExt_CloseFile (VixExtReader *reader);

@@ -281,16 +281,21 @@ test_files (void)
               VIX_E_FILE_NOT_FOUND);
   Vix_FreeBuffer (message);
   assert_vix (VixExt_OpenFile (host, id, 0, "x", &reader, NULL), VIX_OK);
-  assert_vix (VixExt_ReadFile (reader, 6, buf, sizeof buf, &done), VIX_OK);
+  assert_vix (VixExt_ReadFile (reader, 6, buf, sizeof buf, &done, NULL),
+              VIX_OK);
   g_assert_cmpmem (buf, done, "world", 5);
-  assert_vix (VixExt_ReadFile (reader, 600, buf, sizeof buf, &done), VIX_OK);
+  assert_vix (VixExt_ReadFile (reader, 600, buf, sizeof buf, &done, NULL),
+              VIX_OK);
   g_assert_cmpuint (done, ==, 0);
-  assert_vix (VixExt_ReadFile (reader, -1, buf, 1, &done), VIX_E_INVALID_ARG);
-  assert_vix (VixExt_ReadFile (reader, 0, NULL, 1, &done), VIX_E_INVALID_ARG);
-  assert_vix (VixExt_ReadFile (NULL, 0, buf, 1, &done), VIX_E_INVALID_ARG);
+  assert_vix (VixExt_ReadFile (reader, -1, buf, 1, &done, NULL),
+              VIX_E_INVALID_ARG);
+  assert_vix (VixExt_ReadFile (reader, 0, NULL, 1, &done, NULL),
+              VIX_E_INVALID_ARG);
+  assert_vix (VixExt_ReadFile (NULL, 0, buf, 1, &done, NULL),
+              VIX_E_INVALID_ARG);
   /* A reader that outlives its host. */
   VixHost_Disconnect (host);
-  assert_vix (VixExt_ReadFile (reader, 0, buf, 1, &done),
+  assert_vix (VixExt_ReadFile (reader, 0, buf, 1, &done, NULL),
               VIX_E_HOST_NOT_CONNECTED);
   VixExt_CloseFile (reader);
   disconnect_and_check (host);
