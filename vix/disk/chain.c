@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/parallel.h"
 #include "disk/chain.h"
 #include "disk/link-private.h"
 #include "disk/map.h"
@@ -100,46 +101,160 @@ blame_parent (const VmdkLink *child, GError **error)
     (*error)->code = VIX_E_DISK_OPENPARENT;
 }
 
-static gboolean
-add_parent (VmdkChain *self, VmdkResolver *resolver, GError **error)
+/* The oldest so far; NULL: none yet. */
+static const VmdkLink *
+get_last (const VmdkChain *self)
 {
-  const VmdkLink *child = self->links->pdata[self->links->len - 1];
-  g_autoptr (VmdkLink) parent = NULL;
+  return self->links->len > 0 ? self->links->pdata[self->links->len - 1] : NULL;
+}
 
-  if (!check_limits (self, error))
-    return FALSE;
-  parent
-    = vmdk_link_open (resolver, child->id, vmdk_link_get_parent_hint (child),
-                      VMDK_ROLE_PARENT, FALSE, error);
-  if (parent == NULL) {
-    blame_parent (child, error);
+/* @link: (transfer full) (nullable): NULL with @error, which says why */
+static gboolean
+add_link (VmdkChain *self, VmdkLink *link, GError **error)
+{
+  const VmdkLink *child = get_last (self);
+  g_autoptr (VmdkLink) mine = link;
+
+  if (link == NULL) {
+    if (child != NULL)
+      blame_parent (child, error);
     return FALSE;
   }
-  if (!check_cycle (self, parent, error) || !check_pair (child, parent, error))
+  if (child != NULL
+      && (!check_cycle (self, link, error) || !check_pair (child, link, error)))
     return FALSE;
-  g_ptr_array_add (self->links, g_steal_pointer (&parent));
+  g_ptr_array_add (self->links, g_steal_pointer (&mine));
   return TRUE;
+}
+
+static VmdkChain *
+chain_new (void)
+{
+  VmdkChain *self = g_new0 (VmdkChain, 1);
+
+  self->links = g_ptr_array_new_with_free_func (free_link);
+  return self;
+}
+
+static void
+complete (VmdkChain *self)
+{
+  self->capacity = ((const VmdkLink *)self->links->pdata[0])->capacity;
+  self->map = vmdk_map_new (self->links, self->capacity, TRUE);
 }
 
 VmdkChain *
 vmdk_chain_open (VmdkResolver *resolver, const char *relative_to,
                  const char *name, GError **error)
 {
-  g_autoptr (VmdkChain) self = g_new0 (VmdkChain, 1);
-  VmdkLink *link;
+  g_autoptr (VmdkChain) self = chain_new ();
+  VmdkRole role = VMDK_ROLE_DISK;
 
-  self->links = g_ptr_array_new_with_free_func (free_link);
-  link = vmdk_link_open (resolver, relative_to, name, VMDK_ROLE_DISK, FALSE,
-                         error);
-  if (link == NULL)
-    return NULL;
-  g_ptr_array_add (self->links, link);
-  self->capacity = link->capacity;
-  while (vmdk_link_get_parent_hint (self->links->pdata[self->links->len - 1])
-         != NULL)
-    if (!add_parent (self, resolver, error))
+  while (name != NULL) {
+    const VmdkLink *last;
+
+    if (!add_link (
+          self,
+          vmdk_link_open (resolver, relative_to, name, role, FALSE, error),
+          error))
       return NULL;
-  self->map = vmdk_map_new (self->links, self->capacity, TRUE);
+    last = get_last (self);
+    relative_to = last->id;
+    name = vmdk_link_get_parent_hint (last);
+    role = VMDK_ROLE_PARENT;
+    if (name != NULL && !check_limits (self, error))
+      return NULL;
+  }
+  complete (self);
+  return g_steal_pointer (&self);
+}
+
+/* --- opening links whose names are known ------------------------------- */
+
+typedef struct {
+  VmdkResolver *resolver;
+  const char *const *names;
+  VmdkLink **links;
+  GError **errors;
+  gsize n_tables; /* atomic: of all that are open */
+} Opening;
+
+/* What is too much for a chain is not even opened. */
+static gboolean
+open_one (gpointer data, guint i)
+{
+  Opening *opening = data;
+  gsize n;
+
+  opening->links[i]
+    = vmdk_link_open (opening->resolver, NULL, opening->names[i],
+                      VMDK_ROLE_DISK, FALSE, &opening->errors[i]);
+  if (opening->links[i] == NULL)
+    return FALSE;
+  n = (gsize)vmdk_link_get_n_tables (opening->links[i]);
+  return (gsize)g_atomic_pointer_add (&opening->n_tables, (gssize)n) + n
+         <= MAX_CHAIN_TABLES;
+}
+
+/* Whether @last, the link @i of @n, has a parent just if there is one more. */
+static gboolean
+check_end (const VmdkLink *last, const Opening *opening, guint i, guint n,
+           GError **error)
+{
+  const char *hint = vmdk_link_get_parent_hint (last);
+
+  if ((hint != NULL) == (i + 1 < n))
+    return TRUE;
+  if (hint != NULL)
+    g_set_error (error, VIX_ERROR, VIX_E_DISK_INVALIDCHAIN,
+                 "%s: it has the parent \"%s\", but the disk is said to end "
+                 "there",
+                 last->id, hint);
+  else
+    g_set_error (error, VIX_ERROR, VIX_E_DISK_INVALIDCHAIN,
+                 "%s: it has no parent, but the disk is said to go on with %s",
+                 last->id, opening->names[i + 1]);
+  return FALSE;
+}
+
+/* Takes what was opened, in the order of the chain: the first thing that is
+ * wrong there is told. */
+static gboolean
+add_opened (VmdkChain *self, Opening *opening, guint n, GError **error)
+{
+  for (guint i = 0; i < n; i++) {
+    GError *failure = g_steal_pointer (&opening->errors[i]);
+
+    if (failure != NULL)
+      g_propagate_error (error, failure);
+    if (!add_link (self, g_steal_pointer (&opening->links[i]), error)
+        || !check_end (get_last (self), opening, i, n, error)
+        || (i + 1 < n && !check_limits (self, error)))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+VmdkChain *
+vmdk_chain_open_known (VmdkResolver *resolver, const char *const *names,
+                       guint n, guint at_once, GError **error)
+{
+  g_autofree VmdkLink **links = g_new0 (VmdkLink *, n);
+  g_autofree GError **errors = g_new0 (GError *, n);
+  Opening opening = { resolver, names, links, errors, 0 };
+  g_autoptr (VmdkChain) self = chain_new ();
+  gboolean ok;
+
+  g_assert (n > 0);
+  vix_parallel (MIN (n, VMDK_MAX_CHAIN), at_once, open_one, &opening);
+  ok = add_opened (self, &opening, n, error);
+  for (guint i = 0; i < n; i++) {
+    vmdk_link_free (links[i]);
+    g_clear_error (&errors[i]);
+  }
+  if (!ok)
+    return NULL;
+  complete (self);
   return g_steal_pointer (&self);
 }
 

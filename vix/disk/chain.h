@@ -24,6 +24,20 @@ typedef struct VmdkChain VmdkChain;
  */
 VmdkChain *vmdk_chain_open (VmdkResolver *resolver, const char *relative_to,
                             const char *name, GError **error);
+
+/**
+ * vmdk_chain_open_known:
+ * @names: of all links, newest first, which the resolver opens by name;
+ *   @n of them, at least 1
+ * @at_once: how many links to open at a time; the resolver takes calls of
+ *   several threads then
+ *
+ * As vmdk_chain_open(), where the links are known before their descriptors are
+ * read. %VIX_E_DISK_INVALIDCHAIN if those say that there are more, or fewer.
+ */
+VmdkChain *vmdk_chain_open_known (VmdkResolver *resolver,
+                                  const char *const *names, guint n,
+                                  guint at_once, GError **error);
 void vmdk_chain_free (VmdkChain *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmdkChain, vmdk_chain_free)
 

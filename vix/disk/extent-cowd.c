@@ -38,7 +38,7 @@ read_header (VmdkSource *source, Header *h, GError **error)
 
   if (source->size < sizeof raw)
     return fail (source, VIX_E_DISK_INVALIDDISK, "too short", error);
-  if (!source->ops->pread (source, 0, raw, sizeof raw, error))
+  if (!vmdk_source_read_table (source, 0, raw, sizeof raw, error))
     return FALSE;
   byte_reader_init (&r, raw, sizeof raw);
   magic = byte_reader_take (&r, 4);
@@ -89,9 +89,9 @@ cowd_load_table (VmdkGrains *self, guint64 index, guint64 *entries,
   VmdkSource *source = self->base.source;
   g_autofree guint32 *raw = g_new (guint32, PER_TABLE);
 
-  if (!source->ops->pread (source,
-                           (guint64)self->directory[index] * VMDK_SECTOR, raw,
-                           TABLE_BYTES, error))
+  if (!vmdk_source_read_table (source,
+                               (guint64)self->directory[index] * VMDK_SECTOR,
+                               raw, TABLE_BYTES, error))
     return FALSE;
   for (guint32 i = 0; i < PER_TABLE; i++) {
     guint32 sector = GUINT32_FROM_LE (raw[i]);
@@ -112,7 +112,7 @@ load_directory (VmdkGrains *self, guint32 sector, GError **error)
 {
   VmdkSource *source = self->base.source;
 
-  if (!source->ops->pread (
+  if (!vmdk_source_read_table (
         source, (guint64)sector * VMDK_SECTOR, self->directory,
         (gsize)self->base.n_tables * sizeof (guint32), error))
     return FALSE;
@@ -140,6 +140,7 @@ static const VmdkExtentOps cowd_ops = {
   .map = vmdk_grains_map,
   .read = vmdk_grains_read,
   .locate = vmdk_grains_locate,
+  .place_tables = vmdk_grains_place_tables,
   .free = cowd_free,
 };
 
@@ -163,6 +164,7 @@ vmdk_extent_open_cowd (const VmdkExtentLine *line, VmdkSource *source,
   self->base.grain = (guint64)h.grain * VMDK_SECTOR;
   self->base.n_tables = n_tables;
   self->per_table = PER_TABLE;
+  self->table_bytes = TABLE_BYTES;
   self->load_table = cowd_load_table;
   vmdk_grains_init (self);
   if (!load_directory (self, h.directory, error))

@@ -116,8 +116,8 @@ check_volatile (VmdkSource *source, const Part *part, GError **error)
   if (!is_inside (source, part, 1))
     return fail (source, VIX_E_DISK_INVALIDDISK,
                  "its second header lies outside the file", error);
-  if (!source->ops->pread (source, part->offset * VMDK_SECTOR, raw, sizeof raw,
-                           error))
+  if (!vmdk_source_read_table (source, part->offset * VMDK_SECTOR, raw,
+                               sizeof raw, error))
     return FALSE;
   if (get_word (raw, 0) != VOLATILE_MAGIC)
     return fail (source, VIX_E_DISK_INVALIDDISK,
@@ -162,17 +162,24 @@ decode_entry (const SeSparse *self, guint64 grain, guint64 entry)
            : VMDK_GRAIN_BAD;
 }
 
+static guint64
+sesparse_place_table (const VmdkGrains *grains, guint64 index)
+{
+  const SeSparse *self = (const SeSparse *)grains;
+  guint64 table = grains->directory[index] - 1;
+
+  return (self->tables.offset + table * TABLE_SECTORS) * VMDK_SECTOR;
+}
+
 static gboolean
 sesparse_load_table (VmdkGrains *grains, guint64 index, guint64 *entries,
                      GError **error)
 {
   const SeSparse *self = (const SeSparse *)grains;
   VmdkSource *source = grains->base.source;
-  guint64 table = grains->directory[index] - 1;
-  guint64 sector = self->tables.offset + table * TABLE_SECTORS;
 
-  if (!source->ops->pread (source, sector * VMDK_SECTOR, entries, TABLE_BYTES,
-                           error))
+  if (!vmdk_source_read_table (source, sesparse_place_table (grains, index),
+                               entries, TABLE_BYTES, error))
     return FALSE;
   for (guint32 i = 0; i < PER_TABLE; i++)
     entries[i] = decode_entry (self, index * PER_TABLE + i,
@@ -204,8 +211,8 @@ load_directory (SeSparse *self, GError **error)
   gsize n = (gsize)grains->base.n_tables;
   g_autofree guint64 *raw = g_new (guint64, n);
 
-  if (!source->ops->pread (source, self->directory.offset * VMDK_SECTOR, raw,
-                           n * sizeof *raw, error))
+  if (!vmdk_source_read_table (source, self->directory.offset * VMDK_SECTOR,
+                               raw, n * sizeof *raw, error))
     return FALSE;
   for (gsize i = 0; i < n; i++)
     grains->directory[i]
@@ -225,6 +232,7 @@ static const VmdkExtentOps sesparse_ops = {
   .map = vmdk_grains_map,
   .read = vmdk_grains_read,
   .locate = vmdk_grains_locate,
+  .place_tables = vmdk_grains_place_tables,
   .free = sesparse_free,
 };
 
@@ -241,6 +249,8 @@ new_sesparse (const VmdkExtentLine *line, VmdkSource *source, guint64 n_tables,
   base->grain = GRAIN_SECTORS * VMDK_SECTOR;
   base->n_tables = n_tables;
   self->grains.per_table = PER_TABLE;
+  self->grains.table_bytes = TABLE_BYTES;
+  self->grains.place_table = sesparse_place_table;
   self->grains.load_table = sesparse_load_table;
   self->directory = get_part (raw, WORD_DIRECTORY);
   self->tables = get_part (raw, WORD_TABLES);
@@ -264,7 +274,7 @@ vmdk_extent_open_sesparse (const VmdkExtentLine *line, VmdkSource *source,
     fail (source, VIX_E_DISK_INVALIDDISK, "too short", error);
     return NULL;
   }
-  if (!source->ops->pread (source, 0, raw, sizeof raw, error)
+  if (!vmdk_source_read_table (source, 0, raw, sizeof raw, error)
       || !check_header (source, line, raw, error))
     return NULL;
   volatile_part = get_part (raw, WORD_VOLATILE);

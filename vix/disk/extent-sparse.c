@@ -15,6 +15,7 @@ const VmdkExtentOps vmdk_sparse_ops = {
   .map = vmdk_grains_map,
   .read = vmdk_grains_read,
   .locate = vmdk_grains_locate,
+  .place_tables = vmdk_grains_place_tables,
   .check = vmdk_sparse_check,
   .reserve = vmdk_sparse_reserve,
   .reserve_end = vmdk_sparse_reserve_end,
@@ -44,8 +45,8 @@ static gboolean
 read_entries (VmdkSource *source, guint64 sector, guint32 *out, gsize n,
               GError **error)
 {
-  if (!source->ops->pread (source, sector * VMDK_SECTOR, out,
-                           n * sizeof (guint32), error))
+  if (!vmdk_source_read_table (source, sector * VMDK_SECTOR, out,
+                               n * sizeof (guint32), error))
     return FALSE;
   for (gsize i = 0; i < n; i++)
     out[i] = GUINT32_FROM_LE (out[i]);
@@ -127,7 +128,7 @@ lookup_redundant (VmdkSparse *self, guint64 index)
     VmdkSource *source = self->grains.base.source;
     guint64 at = self->header.rgd * VMDK_SECTOR + index * sizeof sector;
 
-    if (!source->ops->pread (source, at, &sector, sizeof sector, NULL))
+    if (!vmdk_source_read_table (source, at, &sector, sizeof sector, NULL))
       return VMDK_NO_TABLE;
     sector = GUINT32_FROM_LE (sector);
   }
@@ -221,6 +222,7 @@ new_sparse (const VmdkExtentLine *line, VmdkSource *source,
 
   self->header = *header;
   self->grains.per_table = header->per_table;
+  self->grains.table_bytes = (gsize)(header->table_sectors * VMDK_SECTOR);
   self->grains.load_table = vmdk_sparse_load_table;
   self->grains.count_empty = vmdk_sparse_count_empty;
   base->ops = compressed ? &vmdk_stream_ops : &vmdk_sparse_ops;

@@ -138,5 +138,6 @@ const VmdkExtentOps vmdk_stream_ops = {
   .name = "stream-optimized SPARSE",
   .map = vmdk_grains_map,
   .read = stream_read,
+  .place_tables = vmdk_grains_place_tables,
   .free = vmdk_sparse_free,
 };

@@ -19,6 +19,13 @@ G_BEGIN_DECLS
 
 typedef struct VmdkExtent VmdkExtent;
 
+/* Part of a file. */
+typedef struct {
+  VmdkSource *source; /* borrowed */
+  guint64 offset;
+  guint64 len;
+} VmdkPlace;
+
 typedef struct {
   const char *name;
   /* As vmdk_link_map() and vmdk_link_read(), inside one extent. A run may end
@@ -31,6 +38,10 @@ typedef struct {
    * on. NULL where data is not stored as it is. */
   gboolean (*locate) (VmdkExtent *self, guint64 offset, guint64 len,
                       guint64 *ret_where, guint64 *ret_len, GError **error);
+  /* Adds the places, inside the file, of the tables that say where the range
+   * is. Reads nothing. NULL where there are no tables. */
+  void (*place_tables) (VmdkExtent *self, guint64 offset, guint64 len,
+                        GArray *places);
 
   /* NULL where the format cannot be written: */
 

@@ -221,6 +221,28 @@ vmdk_grains_map (VmdkExtent *extent, guint64 offset, guint64 len,
   return TRUE;
 }
 
+void
+vmdk_grains_place_tables (VmdkExtent *extent, guint64 offset, guint64 len,
+                          GArray *places)
+{
+  const VmdkGrains *self = (const VmdkGrains *)extent;
+  guint64 span = extent->grain * self->per_table;
+  guint64 size = extent->source->size;
+
+  for (guint64 i = offset / span; i <= (offset + len - 1) / span; i++) {
+    VmdkPlace place = { extent->source, 0, self->table_bytes };
+
+    if (self->directory[i] == VMDK_NO_TABLE
+        || self->directory[i] == VMDK_BAD_TABLE || is_known_empty (self, i))
+      continue;
+    place.offset = self->place_table != NULL
+                     ? self->place_table (self, i)
+                     : (guint64)self->directory[i] * VMDK_SECTOR;
+    if (place.len <= size && place.offset <= size - place.len)
+      g_array_append_val (places, place);
+  }
+}
+
 gboolean
 vmdk_grains_find_piece (VmdkGrains *self, guint64 offset, guint64 len,
                         guint64 *ret_entry, guint64 *ret_len, GError **error)

@@ -38,6 +38,10 @@ struct VmdkGrains {
   VmdkExtent base;
   guint32 *directory; /* base.n_tables values */
   guint32 per_table;
+  gsize table_bytes; /* of a table in the file */
+  /* Where table @index lies in the file, under the same condition; NULL: its
+   * directory entry is the sector. */
+  guint64 (*place_table) (const VmdkGrains *self, guint64 index);
   /* Fills per_table entries of table @index, whose directory entry is neither
    * of the two constants. */
   gboolean (*load_table) (VmdkGrains *self, guint64 index, guint64 *entries,
@@ -57,8 +61,8 @@ struct VmdkGrains {
 guint64 vmdk_grains_count_tables (guint64 sectors, guint64 grain_sectors,
                                   guint64 per_table);
 
-/* With base.ops, base.grain, base.n_tables, per_table and load_table set, makes
- * the rest; directory is zeroed. */
+/* With base.ops, base.grain, base.n_tables, per_table, table_bytes and
+ * load_table set, makes the rest; directory is zeroed. */
 void vmdk_grains_init (VmdkGrains *self);
 void vmdk_grains_clear (VmdkGrains *self);
 
@@ -74,6 +78,8 @@ gboolean vmdk_grains_lookup (VmdkGrains *self, guint64 offset,
 gboolean vmdk_grains_map (VmdkExtent *extent, guint64 offset, guint64 len,
                           VmdkState *ret_state, guint64 *ret_len,
                           GError **error);
+void vmdk_grains_place_tables (VmdkExtent *extent, guint64 offset, guint64 len,
+                               GArray *places);
 /* The part of the range that has one state and is contiguous in the file:
  * its first grain's entry (a bad one is an error) and its length, not beyond
  * one table. */

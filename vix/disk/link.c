@@ -36,7 +36,7 @@ parse_at (VmdkLink *self, VmdkSource *source, guint64 offset, guint64 bytes,
 {
   g_autofree char *text = g_malloc ((gsize)bytes + 1);
 
-  if (!source->ops->pread (source, offset, text, (gsize)bytes, error))
+  if (!vmdk_source_read_table (source, offset, text, (gsize)bytes, error))
     return FALSE;
   self->descriptor
     = vmdk_descriptor_parse (text, (gsize)bytes, source->id, error);
@@ -78,7 +78,7 @@ load_descriptor (VmdkLink *self, VmdkSource *source, GError **error)
 
   if (source->size < sizeof probe)
     return fail_disk (source->id, "is empty, not a disk", error);
-  if (!source->ops->pread (source, 0, probe, sizeof probe, error))
+  if (!vmdk_source_read_table (source, 0, probe, sizeof probe, error))
     return FALSE;
   if (vmdk_sparse_header_probe (probe, sizeof probe))
     return load_embedded (self, source, error);

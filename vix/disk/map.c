@@ -6,11 +6,14 @@
 #include "base/error.h"
 #include "base/lock.h"
 #include "disk/link-private.h"
+#include "disk/preload.h"
 
 /* 256 MiB: 4,096 grains of the usual size, so that the tables of a segment
  * are a few reads a link and its runs 64 KiB at the most. */
-#define SEGMENT_SECTORS (1u << 19)
-#define SEGMENT_BYTES ((guint64)SEGMENT_SECTORS * VMDK_SECTOR)
+#define SEGMENT_BYTES ((guint64)256 << 20)
+/* Where tables are far away: who reads a little waits for those of a segment.
+ */
+#define FAR_SEGMENT_BYTES ((guint64)64 << 20)
 /* How many segments one search goes through. */
 #define FIND_SEGMENTS 64
 
@@ -40,7 +43,9 @@ typedef struct {
 
 struct VmdkMap {
   GPtrArray *links; /* borrowed */
+  guint at_once;    /* reads of tables; 0: they are near */
   guint64 capacity;
+  guint64 segment_bytes;
   gboolean whole;           /* the last link is a base */
   GPtrArray *extents;       /* VmdkExtent of all links, borrowed */
   GHashTable *extent_index; /* VmdkExtent to its number there */
@@ -75,6 +80,8 @@ vmdk_map_new (GPtrArray *links, guint64 capacity, gboolean whole)
   self->links = links;
   self->capacity = capacity;
   self->whole = whole;
+  self->at_once = vmdk_preload_count (links);
+  self->segment_bytes = self->at_once > 0 ? FAR_SEGMENT_BYTES : SEGMENT_BYTES;
   self->extents = g_ptr_array_new ();
   self->extent_index = g_hash_table_new (NULL, NULL);
   for (guint i = 0; i < links->len; i++) {
@@ -263,11 +270,14 @@ static Segment *
 build (VmdkMap *self, guint64 number, GError **error)
 {
   g_autoptr (GArray) runs = g_array_new (FALSE, FALSE, sizeof (Run));
-  Build b = { self, number * SEGMENT_BYTES, runs };
+  Build b = { self, number * self->segment_bytes, runs };
   Segment *segment;
 
-  if (!fill (&b, 0, b.start, MIN (b.start + SEGMENT_BYTES, self->capacity),
-             error))
+  if (self->at_once > 0)
+    vmdk_preload_tables (self->links, b.start, self->segment_bytes,
+                         self->at_once);
+  if (!fill (&b, 0, b.start,
+             MIN (b.start + self->segment_bytes, self->capacity), error))
     return NULL;
   segment = g_malloc0 (sizeof *segment + runs->len * sizeof (Run));
   g_atomic_ref_count_init (&segment->refs);
@@ -359,11 +369,11 @@ find_run (const Segment *segment, guint32 sector)
 static guint64
 run_end (const VmdkMap *self, const Segment *segment, guint i)
 {
-  guint64 start = segment->number * SEGMENT_BYTES;
+  guint64 start = segment->number * self->segment_bytes;
 
   if (i + 1 < segment->n_runs)
     return start + (guint64)segment->runs[i + 1].start * VMDK_SECTOR;
-  return MIN (start + SEGMENT_BYTES, self->capacity);
+  return MIN (start + self->segment_bytes, self->capacity);
 }
 
 static gboolean
@@ -371,7 +381,7 @@ read_run (VmdkMap *self, const Segment *segment, const Run *run, guint64 offset,
           void *buf, gsize len, GError **error)
 {
   guint64 start
-    = segment->number * SEGMENT_BYTES + (guint64)run->start * VMDK_SECTOR;
+    = segment->number * self->segment_bytes + (guint64)run->start * VMDK_SECTOR;
   VmdkExtent *extent;
   VmdkState state;
   guint64 n;
@@ -407,12 +417,13 @@ vmdk_map_read (VmdkMap *self, guint64 offset, void *buf, gsize len,
 
   while (len > 0) {
     g_autoptr (Segment) segment
-      = get_segment (self, offset / SEGMENT_BYTES, error);
+      = get_segment (self, offset / self->segment_bytes, error);
     guint i;
 
     if (segment == NULL)
       return FALSE;
-    i = find_run (segment, (guint32)(offset % SEGMENT_BYTES / VMDK_SECTOR));
+    i = find_run (segment,
+                  (guint32)(offset % self->segment_bytes / VMDK_SECTOR));
     for (; i < segment->n_runs && len > 0; i++) {
       gsize n = (gsize)MIN (run_end (self, segment, i) - offset, len);
 
@@ -448,8 +459,8 @@ vmdk_map_find (VmdkMap *self, guint64 offset, guint64 len, VmdkState *ret_state,
   VmdkState state = VMDK_UNALLOCATED;
 
   for (guint n = 0; n < FIND_SEGMENTS && at < end; n++) {
-    g_autoptr (Segment) segment
-      = get_segment (self, at / SEGMENT_BYTES, at == offset ? error : NULL);
+    g_autoptr (Segment) segment = get_segment (self, at / self->segment_bytes,
+                                               at == offset ? error : NULL);
     guint i;
 
     /* What is wrong further on is reported when it is asked for. */
@@ -457,7 +468,7 @@ vmdk_map_find (VmdkMap *self, guint64 offset, guint64 len, VmdkState *ret_state,
       return FALSE;
     if (segment == NULL)
       break;
-    i = find_run (segment, (guint32)(at % SEGMENT_BYTES / VMDK_SECTOR));
+    i = find_run (segment, (guint32)(at % self->segment_bytes / VMDK_SECTOR));
     if (at == offset)
       state = run_state (&segment->runs[i]);
     while (i < segment->n_runs && run_state (&segment->runs[i]) == state)

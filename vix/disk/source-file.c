@@ -32,6 +32,15 @@ vmdk_source_free (VmdkSource *self)
     self->ops->free (self);
 }
 
+gboolean
+vmdk_source_read_table (VmdkSource *self, guint64 offset, void *buf, gsize len,
+                        GError **error)
+{
+  return self->ops->pread_table != NULL
+           ? self->ops->pread_table (self, offset, buf, len, error)
+           : self->ops->pread (self, offset, buf, len, error);
+}
+
 static int
 get_fd (VmdkSource *self)
 {

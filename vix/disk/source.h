@@ -17,6 +17,10 @@ typedef struct {
   /* All of @len or an error; past the end is VIX_E_FILE_ERROR. */
   gboolean (*pread) (VmdkSource *self, guint64 offset, void *buf, gsize len,
                      GError **error);
+  /* The same for tables: of those nobody tells what is read next. NULL where
+   * there is no difference. */
+  gboolean (*pread_table) (VmdkSource *self, guint64 offset, void *buf,
+                           gsize len, GError **error);
   /* NULL on sources that are only read: */
   gboolean (*pwrite) (VmdkSource *self, guint64 offset, const void *buf,
                       gsize len, GError **error);
@@ -41,10 +45,15 @@ typedef struct {
 
 struct VmdkSource {
   const VmdkSourceOps *ops;
-  guint64 size; /* bytes; kept up to date by truncate and pwrite */
-  char *id;     /* unique name of the file, for cycles and error texts */
+  guint64 size;  /* bytes; kept up to date by truncate and pwrite */
+  guint at_once; /* reads that are worth doing at a time, as each waits for an
+                  * answer from far away; 0 or 1: one after the other */
+  char *id;      /* unique name of the file, for cycles and error texts */
 };
 
+/* As pread, for headers, directories and tables. */
+gboolean vmdk_source_read_table (VmdkSource *self, guint64 offset, void *buf,
+                                 gsize len, GError **error);
 void vmdk_source_free (VmdkSource *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VmdkSource, vmdk_source_free)
 

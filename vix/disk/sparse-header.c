@@ -167,8 +167,8 @@ read_footer (VmdkSource *source, VmdkSparseHeader *h, GError **error)
                  "%s: has no footer; the file is not complete", source->id);
     return FALSE;
   }
-  if (!source->ops->pread (source, source->size - sizeof raw, raw, sizeof raw,
-                           error))
+  if (!vmdk_source_read_table (source, source->size - sizeof raw, raw,
+                               sizeof raw, error))
     return FALSE;
   ok = is_marker (raw, 1, MARKER_FOOTER)
        && is_marker (raw + 2 * VMDK_SECTOR, 0, MARKER_END_OF_STREAM)
@@ -201,7 +201,7 @@ vmdk_sparse_header_read (VmdkSource *source, VmdkSparseHeader *ret,
                  "%s: too short for a sparse extent", source->id);
     return FALSE;
   }
-  if (!source->ops->pread (source, 0, raw, sizeof raw, error))
+  if (!vmdk_source_read_table (source, 0, raw, sizeof raw, error))
     return FALSE;
   if (!decode (raw, &h)) {
     g_set_error (error, VIX_ERROR, VIX_E_DISK_INVALIDDISK,

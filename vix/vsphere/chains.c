@@ -49,23 +49,7 @@ typedef struct {
   VmdkResolver base; /* must be first */
   VsphereHost *host;
   char *dc_path;
-  const VsphereDisk *disk;
 } Resolver;
-
-/* Which file of the disk comes after @child. */
-static const char *
-find_parent (const Resolver *self, const char *child, const char *hint,
-             GError **error)
-{
-  for (guint i = 0; i + 1 < self->disk->n_chain; i++)
-    if (strcmp (self->disk->chain[i], child) == 0)
-      return self->disk->chain[i + 1];
-  g_set_error (error, VIX_ERROR, VIX_E_DISK_INVALIDCHAIN,
-               "%s: it has the parent \"%s\", but the host says that the disk "
-               "ends there",
-               child, hint);
-  return NULL;
-}
 
 /* (transfer full) (nullable): extents lie beside their descriptor. */
 static char *
@@ -87,6 +71,7 @@ find_extent (const char *descriptor, const char *name, GError **error)
   return g_strdup_printf ("%.*s%s", (int)dir, descriptor, name);
 }
 
+/* Any thread: nothing of it changes. */
 static VmdkSource *
 resolver_open (VmdkResolver *base, const char *relative_to, const char *name,
                VmdkRole role, gboolean writable, GError **error)
@@ -97,8 +82,6 @@ resolver_open (VmdkResolver *base, const char *relative_to, const char *name,
   g_assert (!writable);
   if (role == VMDK_ROLE_EXTENT)
     path = find_extent (relative_to, name, error);
-  else if (role == VMDK_ROLE_PARENT)
-    path = g_strdup (find_parent (self, relative_to, name, error));
   else
     path = g_strdup (name);
   return path == NULL ? NULL
@@ -114,12 +97,11 @@ resolver_clear (Resolver *self)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Resolver, resolver_clear)
 
 static void
-resolver_init (Resolver *self, VsphereHost *host, const char *id,
-               const VsphereDisk *disk)
+resolver_init (Resolver *self, VsphereHost *host, const char *id)
 {
   const VsphereVm *vm;
 
-  *self = (Resolver){ { resolver_open }, host, NULL, disk };
+  *self = (Resolver){ { resolver_open }, host, NULL };
   vix_lock (&host->lock);
   vm = vsphere_mirror_get_vm (host->mirror, id);
   if (vm != NULL)
@@ -141,17 +123,12 @@ vsphere_chain_open (VsphereHost *host, const char *id, const VsphereDisk *disk,
                  disk->problem);
     return NULL;
   }
-  resolver_init (&resolver, host, id, disk);
-  chain = vmdk_chain_open (&resolver.base, NULL, disk->chain[0], error);
+  resolver_init (&resolver, host, id);
+  chain = vmdk_chain_open_known (
+    &resolver.base, (const char *const *)disk->chain, disk->n_chain,
+    vsphere_datastore_get_at_once (host), error);
   if (chain == NULL)
     return NULL;
-  if (vmdk_chain_get_depth (chain) != disk->n_chain) {
-    g_set_error (error, VIX_ERROR, VIX_E_DISK_INVALIDCHAIN,
-                 "%s: the host says that the disk has %u files, their "
-                 "descriptors say %u",
-                 disk->chain[0], disk->n_chain, vmdk_chain_get_depth (chain));
-    return NULL;
-  }
   if (vmdk_chain_get_capacity (chain) != (guint64)disk->bytes) {
     g_set_error (error, VIX_ERROR, VIX_E_DISK_CAPACITY_MISMATCH,
                  "%s: the host says that the disk has %" G_GINT64_FORMAT
@@ -169,7 +146,7 @@ vsphere_chain_is_blank (VsphereHost *host, const char *id,
 {
   g_auto (Resolver) resolver = { .host = NULL };
 
-  resolver_init (&resolver, host, id, disk);
+  resolver_init (&resolver, host, id);
   *ret_blank = TRUE;
   for (guint i = 0; i < n && *ret_blank; i++) {
     g_autoptr (GError) failure = NULL;

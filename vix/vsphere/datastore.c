@@ -5,6 +5,10 @@
 
 #include "base/error.h"
 
+/* Enough for a link that is far away, and few enough that hostile tables which
+ * are read at a time do not fill the memory. */
+#define MAX_AT_ONCE 16u
+
 typedef struct {
   VmdkSource source;
   VsphereFile *file;
@@ -18,6 +22,14 @@ source_pread (VmdkSource *source, guint64 offset, void *buf, gsize len,
                             error);
 }
 
+static gboolean
+source_pread_table (VmdkSource *source, guint64 offset, void *buf, gsize len,
+                    GError **error)
+{
+  return vsphere_file_read_table (((FileSource *)source)->file, offset, buf,
+                                  len, error);
+}
+
 static void
 source_free (VmdkSource *source)
 {
@@ -28,6 +40,7 @@ source_free (VmdkSource *source)
 
 static const VmdkSourceOps source_ops = {
   .pread = source_pread,
+  .pread_table = source_pread_table,
   .free = source_free,
 };
 
@@ -102,6 +115,12 @@ open_file (VsphereHost *host, const char *dc_path, const char *path,
   return NULL;
 }
 
+guint
+vsphere_datastore_get_at_once (VsphereHost *host)
+{
+  return MIN (vsphere_transfer_get_connections (host->transfer), MAX_AT_ONCE);
+}
+
 VmdkSource *
 vsphere_datastore_open (VsphereHost *host, const char *dc_path,
                         const char *path, gboolean constant,
@@ -117,6 +136,7 @@ vsphere_datastore_open (VsphereHost *host, const char *dc_path,
   self->source.ops = &source_ops;
   self->source.size = vsphere_file_get_size (file);
   self->source.id = g_strdup (path);
+  self->source.at_once = vsphere_datastore_get_at_once (host);
   self->file = file;
   return &self->source;
 }

@@ -35,6 +35,9 @@ VmdkSource *vsphere_datastore_open (VsphereHost *host, const char *dc_path,
                                     const char *path, gboolean constant,
                                     GCancellable *cancellable, GError **error);
 
+/* How many of its files, or parts of them, are worth reading at a time. */
+guint vsphere_datastore_get_at_once (VsphereHost *host);
+
 /* Whether the host has another file by now. */
 gboolean vsphere_datastore_is_stale (const VmdkSource *source);
 

@@ -679,9 +679,10 @@ check_locked (const Want *want, GError **error)
   return FALSE;
 }
 
-gboolean
-vsphere_file_read (VsphereFile *self, guint64 offset, void *buf, gsize len,
-                   GError **error)
+/* @ordered: who reads there may well read on */
+static gboolean
+read_file (VsphereFile *self, guint64 offset, void *buf, gsize len,
+           gboolean ordered, GError **error)
 {
   VsphereTransfer *transfer = self->transfer;
   Want want = { .file = self,
@@ -701,7 +702,7 @@ vsphere_file_read (VsphereFile *self, guint64 offset, void *buf, gsize len,
     return FALSE;
   }
   vix_lock (&transfer->lock);
-  want.streaming = note_reader_locked (transfer, self, offset, len);
+  want.streaming = ordered && note_reader_locked (transfer, self, offset, len);
   while (ok && want.len > 0 && (ok = check_locked (&want, error))) {
     VsphereBlock *block;
 
@@ -717,6 +718,20 @@ vsphere_file_read (VsphereFile *self, guint64 offset, void *buf, gsize len,
   ok = ok && check_locked (&want, error);
   vix_unlock (&transfer->lock);
   return ok;
+}
+
+gboolean
+vsphere_file_read (VsphereFile *self, guint64 offset, void *buf, gsize len,
+                   GError **error)
+{
+  return read_file (self, offset, buf, len, TRUE, error);
+}
+
+gboolean
+vsphere_file_read_table (VsphereFile *self, guint64 offset, void *buf,
+                         gsize len, GError **error)
+{
+  return read_file (self, offset, buf, len, FALSE, error);
 }
 
 /* ---- opening ---- */
@@ -850,6 +865,12 @@ vsphere_transfer_new (VsphereSession *session, guint64 cache_bytes,
   g_cond_init (&self->work);
   g_cond_init (&self->freed);
   return self;
+}
+
+guint
+vsphere_transfer_get_connections (const VsphereTransfer *self)
+{
+  return self->n_workers + 1;
 }
 
 void

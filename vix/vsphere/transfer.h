@@ -26,6 +26,7 @@ typedef struct VsphereFile VsphereFile; /* one version of a file */
  */
 VsphereTransfer *vsphere_transfer_new (VsphereSession *session,
                                        guint64 cache_bytes, guint connections);
+guint vsphere_transfer_get_connections (const VsphereTransfer *self);
 /* Joins the threads. No read may be under way; files may be open, and are
  * only to be closed from now on. */
 void vsphere_transfer_free (VsphereTransfer *self);
@@ -50,6 +51,10 @@ guint64 vsphere_file_get_size (const VsphereFile *self);
 /* All of @len, or an error. Blocks. */
 gboolean vsphere_file_read (VsphereFile *self, guint64 offset, void *buf,
                             gsize len, GError **error);
+
+/* The same of what tells nothing of where will be read next. */
+gboolean vsphere_file_read_table (VsphereFile *self, guint64 offset, void *buf,
+                                  gsize len, GError **error);
 
 /* Whether it is not what the host has any more: it only fails. */
 gboolean vsphere_file_is_stale (VsphereFile *self);

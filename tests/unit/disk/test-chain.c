@@ -278,6 +278,143 @@ test_too_deep (DiskFixture *f, gconstpointer data)
   vmdk_chain_free (disk_open_chain (f, parent));
 }
 
+/* ---- links whose names are known ---- */
+
+/* The fixture's files, but said to be far away. */
+typedef struct {
+  VmdkResolver base; /* must be first */
+  VmdkResolver *near;
+} FarResolver;
+
+static VmdkSource *
+open_far (VmdkResolver *base, const char *relative_to, const char *name,
+          VmdkRole role, gboolean writable, GError **error)
+{
+  VmdkResolver *near = ((FarResolver *)base)->near;
+  VmdkSource *source
+    = near->open (near, relative_to, name, role, writable, error);
+
+  if (source != NULL)
+    source->at_once = 8;
+  return source;
+}
+
+/* "child-N.vmdk" and all below it; @n of them, of which there are more. */
+static char **
+name_links (guint depth, guint n)
+{
+  char **names = g_new0 (char *, n + 1);
+
+  for (guint i = 0; i < n; i++)
+    names[i] = i < depth ? g_strdup_printf ("child-%u.vmdk", depth - i)
+                         : g_strdup ("base.vmdk");
+  return names;
+}
+
+static VmdkChain *
+open_known (DiskFixture *f, char **names, GError **error)
+{
+  FarResolver far = { { open_far }, &f->resolver };
+
+  return vmdk_chain_open_known (&far.base, (const char *const *)names,
+                                g_strv_length (names), 8, error);
+}
+
+static void
+test_known_links (DiskFixture *f, gconstpointer data)
+{
+  g_auto (GStrv) names = name_links (29, 30);
+  g_autoptr (GByteArray) model = disk_model_new (DISK_BYTES);
+  g_autofree guint8 *content = g_malloc (DISK_BYTES);
+  g_autoptr (VmdkChain) chain = NULL;
+  g_autoptr (GError) error = NULL;
+
+  make_base (f, &base_kinds[0], model);
+  grow_chain (f, model, 29, 4);
+  chain = open_known (f, names, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (vmdk_chain_get_depth (chain), ==, 30);
+  g_assert_cmpuint (vmdk_chain_get_capacity (chain), ==, DISK_BYTES);
+  g_assert_cmpstr (vmdk_link_get_id (vmdk_chain_get_link (chain, 0)), ==,
+                   "child-29.vmdk");
+  vmdk_chain_read (chain, 0, content, DISK_BYTES, &error);
+  g_assert_no_error (error);
+  g_assert_cmpmem (content, DISK_BYTES, model->data, model->len);
+}
+
+static void
+assert_not_known (DiskFixture *f, char **names, int code, const char *text)
+{
+  GError *error = NULL;
+
+  g_assert_null (open_known (f, names, &error));
+  disk_assert_error (error, code, text);
+}
+
+static void
+test_known_links_are_checked (DiskFixture *f, gconstpointer data)
+{
+  g_autoptr (GByteArray) model = disk_model_new (DISK_BYTES);
+  g_auto (GStrv) few = name_links (3, 3);
+  g_auto (GStrv) many = name_links (3, 5);
+  g_auto (GStrv) right = name_links (3, 4);
+  g_auto (GStrv) others = name_links (3, 4);
+  g_auto (GStrv) lacking = name_links (3, 4);
+
+  make_base (f, &base_kinds[0], model);
+  grow_chain (f, model, 3, 4);
+  assert_not_known (f, few, VIX_E_DISK_INVALIDCHAIN, "said to end there");
+  assert_not_known (f, many, VIX_E_DISK_INVALIDCHAIN, "said to go on");
+  g_free (g_steal_pointer (&others[2]));
+  others[2] = g_strdup ("child-3.vmdk");
+  assert_not_known (f, others, VIX_E_DISK_INVALIDCHAIN, "ancestor");
+  g_free (others[2]);
+  others[2] = g_strdup ("base.vmdk");
+  assert_not_known (f, others, VIX_E_DISK_CID_MISMATCH, "base.vmdk");
+  g_free (lacking[2]);
+  lacking[2] = g_strdup ("none.vmdk");
+  assert_not_known (f, lacking, VIX_E_DISK_OPENPARENT, "none.vmdk");
+  g_free (lacking[0]);
+  lacking[0] = g_strdup ("none-too.vmdk");
+  assert_not_known (f, lacking, VIX_E_FILE_NOT_FOUND, "none-too.vmdk");
+  vmdk_chain_free (open_known (f, right, NULL));
+}
+
+/* A base of which a table is damaged: the rest of it is read all the same. */
+static void
+test_known_links_with_damage (DiskFixture *f, gconstpointer data)
+{
+  g_autoptr (GByteArray) model = disk_model_new (DISK_BYTES);
+  g_auto (GStrv) names = name_links (2, 3);
+  g_autofree char *path = disk_path (f, "base.vmdk");
+  g_autoptr (VmdkChain) chain = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *file = NULL;
+  gsize len;
+  guint8 buf[4096];
+
+  make_base (f, &base_kinds[0], model);
+  disk_write (f, "base.vmdk", model, 0, 65536, 5);
+  disk_write (f, "base.vmdk", model, 40 << 20, 65536, 6);
+  disk_create_child (f, "base.vmdk", "child-1.vmdk");
+  disk_create_child (f, "child-1.vmdk", "child-2.vmdk");
+  g_assert_true (g_file_get_contents (path, &file, &len, NULL));
+  /* The first entries of both directories. */
+  for (gsize field = 48; field <= 56; field += 8) {
+    guint64 sector;
+
+    memcpy (&sector, file + field, sizeof sector);
+    memset (file + GUINT64_FROM_LE (sector) * 512, 0x7f, 4);
+  }
+  g_assert_true (g_file_set_contents (path, file, (gssize)len, NULL));
+  chain = open_known (f, names, &error);
+  g_assert_no_error (error);
+  g_assert_true (vmdk_chain_read (chain, 40 << 20, buf, sizeof buf, NULL));
+  g_assert_cmpmem (buf, sizeof buf, model->data + (40 << 20), sizeof buf);
+  g_assert_false (vmdk_chain_read (chain, 0, buf, sizeof buf, &error));
+  g_assert_error (error, VIX_ERROR, VIX_E_DISK_INVALIDDISK);
+}
+
 static void
 test_range (DiskFixture *f, gconstpointer data)
 {
@@ -380,6 +517,11 @@ main (int argc, char **argv)
   DISK_TEST ("/vmdk/chain/cycle-is-refused", NULL, test_cycle);
   DISK_TEST ("/vmdk/chain/own-parent-is-refused", NULL, test_own_parent);
   DISK_TEST ("/vmdk/chain/depth-limit", NULL, test_too_deep);
+  DISK_TEST ("/vmdk/chain/known/depth-30", NULL, test_known_links);
+  DISK_TEST ("/vmdk/chain/known/links-are-checked", NULL,
+             test_known_links_are_checked);
+  DISK_TEST ("/vmdk/chain/known/damage-ends-where-it-is", NULL,
+             test_known_links_with_damage);
   DISK_TEST ("/vmdk/chain/reads-past-the-end-are-refused", NULL, test_range);
   DISK_TEST ("/vmdk/chain/threads-read-at-once", NULL, test_threads);
   return g_test_run ();
