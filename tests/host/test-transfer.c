@@ -297,6 +297,21 @@ test_faults_are_not_seen (gconstpointer data)
   g_assert_cmpint (bed_number (json, "hits"), >, 0);
 }
 
+/* The beginning comes in pieces then, all of one file. */
+static void
+test_faults_while_opening (gconstpointer data)
+{
+  g_autoptr (Rig) rig = rig_new (hasten, FALSE);
+  g_autoptr (VmdkSource) source = NULL;
+  g_autofree char *json = NULL;
+
+  g_free (bed_ctl (rig->proxy, "rule?method=folder&%s", (const char *)data));
+  source = open_file (rig);
+  json = bed_ctl (rig->proxy, "rules");
+  g_assert_cmpint (bed_number (json, "hits"), >, 0);
+  check_all (rig, source, 512 * KIB);
+}
+
 static void
 test_session_expires (void)
 {
@@ -610,6 +625,9 @@ main (int argc, char **argv)
       = g_strconcat ("/transfer/fault/", faults[i].name, NULL);
 
     g_test_add_data_func (name, faults[i].rule, test_faults_are_not_seen);
+    g_clear_pointer (&name, g_free);
+    name = g_strconcat ("/transfer/fault-while-opening/", faults[i].name, NULL);
+    g_test_add_data_func (name, faults[i].rule, test_faults_while_opening);
   }
   g_test_add_func ("/transfer/session-expires", test_session_expires);
   g_test_add_func ("/transfer/host-is-away", test_host_is_away);

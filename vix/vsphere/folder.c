@@ -257,6 +257,23 @@ try_again (const Place *place, Patience *patience, guint generation,
          && pause_before_next (patience, place->cancellable);
 }
 
+/* What is left of @rest after an answer that broke off. Where it told which
+ * file that was, the rest has to be of the same. */
+static void
+move_on (SoapRange *rest, const SoapRangeFacts *facts)
+{
+  if (facts->done == 0)
+    return;
+  if (rest->unsure) {
+    rest->unsure = FALSE;
+    rest->size = facts->size;
+    rest->modified = facts->modified;
+    rest->len = (gsize)MIN (rest->len, facts->size - rest->offset);
+  }
+  rest->offset += facts->done;
+  rest->len -= facts->done;
+}
+
 gboolean
 vsphere_folder_read (VsphereSession *session, const char *path,
                      const SoapRange *part, gboolean patient,
@@ -280,11 +297,11 @@ vsphere_folder_read (VsphereSession *session, const char *path,
 
     if (facts->done > 0)
       patience_renew (&patience);
-    rest.offset += facts->done;
-    rest.len -= facts->done;
+    move_on (&rest, facts);
     done += facts->done;
     facts->done = done;
-    if (ok)
+    /* Perhaps only the answer's end was lost. */
+    if (ok || rest.len == 0)
       return TRUE;
     if (patient && try_again (&place, &patience, generation, facts, &failure))
       continue;
