@@ -10,14 +10,17 @@ mkdir "$store"
 # VM DISK: a name's beginning
 stem () { printf '%s%s' "$1" "$([[ $2 == 0 ]] || echo "_$2")"; }
 
-# put FILE [OPTION...]: a file of $store into the VM's directory
+# put_at PATH FILE [OPTION...]: a file of $store to "[datastore] dir/file"
+put_at () {
+  curl -sS --fail-with-body -o "$scratch/put.out" -X PUT --data-binary '' \
+    --get --data-urlencode "path=$1" --data-urlencode "dc=$dc" \
+    --data-urlencode "local=$store/$2" "${@:3}" "$(of a CONTROL)/file"
+}
+
+# put FILE [OPTION...]: into the VM's directory
 put () {
   local vm=${1%%[_.-]*} path
-  path=$(about a vm vm="$vm" 'a["vmx"]')
-  path=${path%/*}/$1
-  curl -sS --fail-with-body -o "$scratch/put.out" -X PUT --data-binary '' \
-    --get --data-urlencode "path=$path" --data-urlencode "dc=$dc" \
-    --data-urlencode "local=$store/$1" "${@:2}" "$(of a CONTROL)/file"
+  path=$(about a vm vm="$vm" 'a["vmx"]') && put_at "${path%/*}/$1" "$@"
 }
 
 # write_link VM DISK N KIND OLD NEW CID PARENT_CID: link N of the chain, the

@@ -149,6 +149,21 @@ func controlVMSet(o *order) (interface{}, error) {
 				d.independent = value == strconv.Itoa(i)
 			}
 			v.disksMoved()
+		case "content":
+			for _, d := range v.disks {
+				d.nameless = value == "none"
+			}
+			v.disksMoved()
+		case "base":
+			// A linked clone: where the disks that it was made of are.
+			for i := range v.disks {
+				for l := range v.links(i) {
+					if l.parent == nil {
+						l.dir = value
+					}
+				}
+			}
+			v.disksMoved()
 		case "host":
 			if err := o.moveHost(v, value); err != nil {
 				return nil, err

@@ -85,6 +85,21 @@ func (v *vm) sortedLinks(i int) []*link {
 	return list
 }
 
+// foreignFiles are those of disks in other directories, which the VM's are made
+// of: hosts list them, too.
+func (v *vm) foreignFiles() []file {
+	var list []file
+	for i, d := range v.disks {
+		for l := range v.links(i) {
+			if l.dir != v.dir() {
+				list = append(list, d.linkFiles(l, v.plain.Modified)...)
+			}
+		}
+	}
+	sort.Slice(list, func(a, b int) bool { return list[a].name < list[b].name })
+	return list
+}
+
 func (l *link) extent() string {
 	if l.parent == nil {
 		return l.name + "-flat.vmdk"
@@ -197,7 +212,7 @@ func (v *vm) vmsdText() string {
 func (v *vm) layoutEx() *types.VirtualMachineFileLayoutEx {
 	layout := &types.VirtualMachineFileLayoutEx{Timestamp: now()}
 	keys := make(map[string]int32)
-	for i, f := range v.files() {
+	for i, f := range append(v.files(), v.foreignFiles()...) {
 		keys[f.name] = int32(i)
 		layout.File = append(layout.File, types.VirtualMachineFileLayoutExFileInfo{
 			Key:        int32(i),

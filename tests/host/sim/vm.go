@@ -48,6 +48,7 @@ type disk struct {
 	head        *link
 	deltas      int // made so far; numbers are not reused
 	independent bool
+	nameless    bool // its contents: no contentId is told
 }
 
 // link is one file of a disk's chain. Merging moves who points to it.
@@ -244,7 +245,9 @@ func (d *disk) backing(l *link, datastore moref) *types.VirtualDiskFlatVer2Backi
 		ThinProvisioned: types.NewBool(l.parent == nil),
 		WriteThrough:    types.NewBool(false),
 		Uuid:            l.uuid,
-		ContentId:       l.longContentID(),
+	}
+	if !d.nameless {
+		b.ContentId = l.longContentID()
 	}
 	b.FileName = l.file()
 	b.Datastore = &datastore
