@@ -79,11 +79,31 @@ tools_copy_it () {
 }
 
 facts_are_true () {
+  local i
+  for i in 0 1 2; do
+    holes_are_zeros "$(image "$i")" || return 1
+  done
   same "$size" "$(stat -c %s "$(image 0)")" \
     && (($(stat -c %b "$(image 2)") * 512 <= size)) \
     && same scsi0-0.img,scsi0-1.img \
       "$(cd "$snaps/s1/disks" && printf '%s\n' *.img | paste -sd,)" \
     && fails 'Read-only' truncate -s 1 "$(image 0)"
+}
+
+# What is a hole reads as zeros, and no more is data than st_blocks tells.
+holes_are_zeros () {
+  python3 - "$1" <<'P'
+import os, sys
+fd, at, held = os.open(sys.argv[1], os.O_RDONLY), 0, 0
+size, blocks = os.fstat(fd).st_size, os.fstat(fd).st_blocks
+while at < size:
+    data = at if os.lseek(fd, at, os.SEEK_HOLE) > at \
+        else os.lseek(fd, at, os.SEEK_DATA)
+    assert not any(os.pread(fd, data - at, at)), at
+    at = os.lseek(fd, data, os.SEEK_HOLE)
+    held += at - data
+assert 0 < held <= blocks * 512, (held, blocks)
+P
 }
 
 unchanged_disks_keep_their_times () {
@@ -223,6 +243,42 @@ merged_below () {
     && order a snapshot/remove vm="$vm" snapshot=s1 && it_happened
 }
 
+# A branch beside what is left of the others, of whose middle one was removed:
+# what differs goes through the ancestor of both.
+branches_are_compared () {
+  local i old name
+  python3 - "$store" "$size" <<'P' || return 1
+import random, sys
+store, size = sys.argv[1], int(sys.argv[2])
+r = random.Random(7)
+data = bytearray(open(f'{store}/raw0', 'rb').read())
+for _ in range(12):
+    n_bytes = r.randrange(1, 300) * 512
+    at = r.randrange((size - n_bytes) // 512) * 512
+    data[at:at + n_bytes] = r.randbytes(n_bytes)
+open(f'{store}/rawb', 'wb').write(data)
+P
+  order a snapshot/revert vm="$vm" snapshot=s0 || return 1
+  for i in 0 1; do
+    old=$(stem "$vm" "$i")
+    name=$(newest_link "$old")
+    "$MAKE_DELTA" sesparse "$store/$name" "2222000$i" 11110000 "$old.vmdk" \
+      "$store/raw0" "$store/raw$( ((i)) && echo 0 || echo b)" \
+      && put "$name" && put "${name%.vmdk}-sesparse.vmdk" || return 1
+  done
+  order a snapshot/create vm="$vm" name=branch \
+    && within 5 test -e "$snaps/branch" \
+    && cmp "$store/rawb" "$snaps/branch/disks/scsi0-0.img" \
+    && same 's0 s2' "$(cd "$snaps" && printf '%s\n' s? | paste -sd' ')" \
+    && python3 "$(dirname "$0")/judge-changes.py" "$snaps" \
+      $((2 * 12 * (300 * 512 + 8192)))
+}
+newest_link () { # STEM
+  python3 -c 'import os, re, sys
+print(max(n for n in os.listdir(sys.argv[1])
+          if re.fullmatch(sys.argv[2] + r"-\d{6}\.vmdk", n)))' "$top/files" "$1"
+}
+
 removed_by_others_ends_it () {
   fresh_mount || return 1
   exec 7<"$(image 2)"
@@ -308,6 +364,7 @@ check host-restarts-in-the-middle in_the_middle restarted
 check link-is-cut-in-the-middle in_the_middle cut_off
 check others-change-snapshots-in-the-middle in_the_middle others_changed
 check others-merge-in-the-middle in_the_middle merged_below
+check branches-are-compared branches_are_compared
 check stalled-reads-delay-nobody stalled_reads_delay_nobody
 check hosts-that-are-away-say-so hosts_that_are_away_say_so
 check removed-by-others-ends-it removed_by_others_ends_it
