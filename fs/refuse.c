@@ -5,16 +5,6 @@
 
 #include "errno-map.h"
 
-static void
-keep_error (FsMount *mount, guint32 slot, VixError error, const char *text)
-{
-  g_autofree char *whole
-    = g_strdup_printf ("%s (%d): %s", VixExt_GetErrorName (error),
-                       (int)VIX_ERROR_CODE (error), text);
-
-  fs_tree_set_error (mount->tree, slot, whole);
-}
-
 void
 fs_refuse (FsMount *mount, const FsNode *node, FsRequest *request, int code,
            const char *format, ...)
@@ -25,7 +15,7 @@ fs_refuse (FsMount *mount, const FsNode *node, FsRequest *request, int code,
   va_start (args, format);
   text = g_strdup_vprintf (format, args);
   va_end (args);
-  keep_error (mount, node->id.slot, (VixError)code, text);
+  fs_trouble_set_error (mount->tree, node->id.slot, (VixError)code, text);
   fs_request_reply (request, fs_errno_from_vix ((VixError)code));
 }
 
