@@ -91,7 +91,8 @@ static const FsKind kinds[FS_N_KINDS] = {
     .refusal = EROFS,
   },
   [FS_KIND_FILE] = {
-    .name = "file", .mode = READ_ONLY, .may_wait = TRUE, .open = fs_file_open,
+    .name = "file", .mode = READ_ONLY, .may_wait = TRUE, .comes_listed = TRUE,
+    .open = fs_file_open,
     .label = fs_file_label, .measure = fs_file_measure,
   },
   [FS_KIND_SNAPSHOTS] = {

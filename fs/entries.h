@@ -37,6 +37,8 @@ typedef struct {
   gboolean is_volatile;
   /* Its attributes, names or content may have to be asked for. */
   gboolean may_wait;
+  /* But for the content: whoever was told of its name knows the rest. */
+  gboolean comes_listed;
   /* What the host did not tell of its size is 0 until it does; opening it
    * says what is wrong. */
   gboolean may_lack_size;

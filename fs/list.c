@@ -49,7 +49,8 @@ is_costly (FsMount *mount, FsNodeId id)
   const FsKind *kind = fs_kind (id.kind);
   g_auto (FsNode) node = { 0 };
 
-  if (kind->is_costly || !kind->may_wait || fs_late_is_here ())
+  if (kind->is_costly || !kind->may_wait || kind->comes_listed
+      || fs_late_is_here ())
     return kind->is_costly;
   return fs_tree_resolve (mount->tree, fs_node_pack (id), &node)
          && fs_may_wait (mount, &node);

@@ -414,7 +414,7 @@ fs_tree_file_name (FsTree *self, guint32 slot, guint32 file)
   g_mutex_lock (&self->lock);
   vm = fs_tree_get_vm_locked (self, slot);
   found = vm != NULL ? fs_vm_file_at (vm, file) : NULL;
-  name = found != NULL ? g_strdup (found->name) : NULL;
+  name = found != NULL ? g_strdup (fs_vm_file_name (vm, found)) : NULL;
   g_mutex_unlock (&self->lock);
   return name;
 }

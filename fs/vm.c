@@ -5,14 +5,6 @@
 
 #include "name.h"
 
-static void
-file_clear (gpointer data)
-{
-  FsVmFile *file = data;
-
-  g_free (file->name);
-}
-
 FsVm *
 fs_vm_new (guint32 slot, guint32 folder, const char *name, guint64 identity)
 {
@@ -39,8 +31,8 @@ fs_vm_free (FsVm *self)
   g_free (self->error);
   g_array_unref (self->snapshots);
   fs_pairs_free (self->pairs);
-  if (self->files != NULL)
-    g_array_unref (self->files);
+  g_free (self->files);
+  g_free (self->file_names);
   g_free (self);
 }
 
@@ -351,17 +343,22 @@ fs_vm_update (FsVm *self, const VixExtVM *record, FsStale *stale)
 
 /* ---- files ---- */
 
+const char *
+fs_vm_file_name (const FsVm *self, const FsVmFile *file)
+{
+  return self->file_names + file->name;
+}
+
 static guint
 position_of_file (const FsVm *self, const char *name, gboolean *ret_found)
 {
   guint low = 0;
-  guint high = self->files->len;
+  guint high = self->n_files;
 
   *ret_found = FALSE;
   while (low < high) {
     guint middle = low + (high - low) / 2;
-    int order
-      = strcmp (g_array_index (self->files, FsVmFile, middle).name, name);
+    int order = strcmp (fs_vm_file_name (self, &self->files[middle]), name);
 
     if (order == 0) {
       *ret_found = TRUE;
@@ -380,12 +377,9 @@ fs_vm_file_at (const FsVm *self, guint32 slot)
 {
   guint i;
 
-  for (i = 0; self->files != NULL && i < self->files->len; i++) {
-    const FsVmFile *file = &g_array_index (self->files, FsVmFile, i);
-
-    if (file->slot == slot)
-      return file;
-  }
+  for (i = 0; i < self->n_files; i++)
+    if (self->files[i].slot == slot)
+      return &self->files[i];
   return NULL;
 }
 
@@ -395,43 +389,59 @@ file_slot_is_used (gconstpointer data, guint32 slot)
   return fs_vm_file_at (data, slot) != NULL;
 }
 
+static guint32
+add_file_name (FsVm *self, const char *name)
+{
+  guint32 at = self->file_names_size;
+  guint32 size = (guint32)strlen (name) + 1;
+
+  self->file_names = g_realloc (self->file_names, at + size);
+  memcpy (self->file_names + at, name, size);
+  self->file_names_size += size;
+  return at;
+}
+
 const FsVmFile *
 fs_vm_file (FsVm *self, const char *name)
 {
   FsVmFile file = { 0 };
   gboolean found;
-  guint at;
+  guint at = position_of_file (self, name, &found);
 
-  if (self->files == NULL) {
-    self->files = g_array_new (FALSE, FALSE, sizeof (FsVmFile));
-    g_array_set_clear_func (self->files, file_clear);
-  }
-  at = position_of_file (self, name, &found);
   if (!found) {
     file.slot = (guint16)next_slot (&self->file_slots, FS_INDEX_MAX,
-                                    self->files->len, file_slot_is_used, self);
+                                    self->n_files, file_slot_is_used, self);
     if (file.slot == 0)
       return NULL;
     file.generation = self->file_slots.generation;
-    file.name = g_strdup (name);
-    g_array_insert_val (self->files, at, file);
+    file.name = add_file_name (self, name);
+    self->files = g_renew (FsVmFile, self->files, self->n_files + 1);
+    memmove (self->files + at + 1, self->files + at,
+             (self->n_files - at) * sizeof *self->files);
+    self->files[at] = file;
+    self->n_files++;
   }
-  return &g_array_index (self->files, FsVmFile, at);
+  return &self->files[at];
 }
 
 void
 fs_vm_prune_files (FsVm *self, GHashTable *names)
 {
-  guint i = 0;
+  g_autofree char *old_names = g_steal_pointer (&self->file_names);
+  guint kept = 0;
+  guint i;
 
-  while (self->files != NULL && i < self->files->len) {
-    const FsVmFile *file = &g_array_index (self->files, FsVmFile, i);
+  self->file_names_size = 0;
+  for (i = 0; i < self->n_files; i++) {
+    FsVmFile file = self->files[i];
+    const char *name = old_names + file.name;
 
-    if (g_hash_table_contains (names, file->name))
-      i++;
-    else
-      g_array_remove_index (self->files, i);
+    if (!g_hash_table_contains (names, name))
+      continue;
+    file.name = add_file_name (self, name);
+    self->files[kept++] = file;
   }
+  self->n_files = kept;
 }
 
 /* ---- what the kernel may have ---- */
@@ -549,9 +559,8 @@ fs_vm_collect_all (const FsVm *self, FsStale *stale)
   for (i = 0; i < FS_ALIASES_KEPT; i++)
     if (is_alias_asked (self, i))
       collect_alias (self, (self->alias - i) & FS_INDEX_MAX, stale);
-  for (i = 0; self->files != NULL && i < self->files->len; i++)
-    collect (self, 0, FS_KIND_FILE,
-             g_array_index (self->files, FsVmFile, i).slot, stale);
+  for (i = 0; i < self->n_files; i++)
+    collect (self, 0, FS_KIND_FILE, self->files[i].slot, stale);
 }
 
 void
