@@ -333,12 +333,16 @@ from_terminal (const FsSource *source, gboolean is_only, GError **error)
   int fd = open ("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 
   if (fd < 0) {
-    fail (error, source->text,
-          is_only ? "user and password are needed: name a file with -o "
-                    "credentials=FILE, set VIXFS_USER and VIXFS_PASSWORD, or "
-                    "start this on a terminal"
-                  : "user and password are needed: name a file with "
-                    "credentials=FILE, or start this on a terminal");
+    /* A directory that was mistyped looks like a host. */
+    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+                 "%s: %suser and password are needed: name a file with %s",
+                 source->text,
+                 strchr (source->text, '/') == NULL
+                   ? "there is no directory of that name here; for a host "
+                   : "",
+                 is_only ? "-o credentials=FILE, set VIXFS_USER and "
+                           "VIXFS_PASSWORD, or start this on a terminal"
+                         : "credentials=FILE, or start this on a terminal");
     return NULL;
   }
   if (source->user != NULL) {

@@ -348,7 +348,21 @@ bad_calls_are_clear () {
     && fails nowhere "$vixfs" "$scratch/nowhere" "$mnt" \
     && fails nodir "$vixfs" "$vms" "$scratch/nodir" \
     && fails web01.vmx "$vixfs" "$vms/web01/web01.vmx" "$scratch" \
+    && fails 'no such hosts file' "$vixfs" "nowhere.conf" "$scratch" \
+    && mkdir "$scratch/free" \
+    && fails 'no directory of that name' setsid -w "$vixfs" nowhere "$scratch/free" \
     && fails umask "$vixfs" "$vms" "$mnt" -o umask=9
+}
+
+# Of a mount whose program was killed the kernel goes on showing what it knows.
+places_that_are_taken_are_told () {
+  local dir=$scratch/taken
+  mkdir "$dir" && start_vixfs "$vms" "$dir" -o ro && ls -R "$dir" >/dev/null \
+    && fails 'mounted here already' "$vixfs" "$vms" "$dir" \
+    && kill -9 "${daemons[$dir]}" || return 1
+  wait "${daemons[$dir]}" 2>/dev/null
+  fails 'fusermount3 -u' "$vixfs" "$vms" "$dir" && umount "$dir" \
+    && start_vixfs "$vms" "$dir" -o ro && stop_vixfs "$dir"
 }
 
 sigterm_unmounts () {
@@ -398,6 +412,7 @@ check read-only-refuses read_only_refuses
 check owner-and-umask-are-options owner_and_umask_are_options
 check daemon-returns-when-it-serves daemon_returns_when_it_serves
 check bad-calls-are-clear bad_calls_are_clear
+check places-that-are-taken-are-told places_that_are_taken_are_told
 check nothing-is-left-behind whole web01
 check sigterm-unmounts sigterm_unmounts
 finish
