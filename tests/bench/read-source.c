@@ -1,31 +1,47 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Reads a datastore's file as the vSphere provider does, without a mount: what
- * the wire gives.
+ * the wire gives. And what bounds that: pages of any file, each asked for
+ * alone, and ranges over HTTPS by libcurl and nothing else.
  *
  * usage: read-source URL THUMBPRINT PATH sequential STEP
  *        read-source URL THUMBPRINT PATH random READERS SECONDS
+ *        read-source file PATH MIB READERS SECONDS [direct]
+ *        read-source bare FILE-URL MIB READERS SECONDS
  *
  * PATH is "[datastore] dir/file" of ESXi's one datacenter. With VIXFS_USER and
  * VIXFS_PASSWORD in the environment it logs in; else the server is one that
- * has a /folder and nothing else. Prints "MB/s CPU-seconds" or "reads/s".
+ * has a /folder and nothing else. The last two read within the first MIB of
+ * it; the last takes a cookie from COOKIE and trusts whom it talks to. Prints
+ * "MB/s CPU-seconds" or "reads/s".
  */
+#include <curl/curl.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "vsphere/address.h"
 #include "vsphere/transfer.h"
 
 #define READ_BYTES 4096
 
-typedef struct {
+/* One of several that read pages at random. */
+typedef struct Reader Reader;
+struct Reader {
+  void (*read) (Reader *self, guint64 at);
   VsphereFile *file;
+  int fd;
+  CURL *easy;
+  guint8 *page; /* READ_BYTES, as O_DIRECT wants it */
+  gsize got;
+  guint64 n_pages;
   gint64 end;
   guint32 seed;
   guint64 n;
-} Reader;
+};
 
 static void
 die (const GError *error)
@@ -66,37 +82,154 @@ static gpointer
 read_at_random (gpointer data)
 {
   Reader *self = data;
-  guint64 blocks = vsphere_file_get_size (self->file) / READ_BYTES;
-  guint8 buf[READ_BYTES];
   g_autoptr (GRand) rand = g_rand_new_with_seed (self->seed);
+
+  for (; g_get_monotonic_time () < self->end; self->n++)
+    self->read (self, g_rand_int (rand) % self->n_pages * READ_BYTES);
+  return NULL;
+}
+
+/* @n_readers like @model; prints what they did a second. */
+static void
+run_readers (const Reader *model, void (*prepare) (Reader *self, gpointer data),
+             gpointer data, guint n_readers, int seconds)
+{
+  g_autofree Reader *readers = g_new0 (Reader, n_readers);
+  g_autofree GThread **threads = g_new0 (GThread *, n_readers);
+  guint64 n = 0;
+
+  for (guint i = 0; i < n_readers; i++) {
+    readers[i] = *model;
+    readers[i].seed = i;
+    readers[i].end = g_get_monotonic_time () + seconds * G_USEC_PER_SEC;
+    readers[i].page = g_aligned_alloc (1, READ_BYTES, READ_BYTES);
+    if (prepare != NULL)
+      prepare (&readers[i], data);
+  }
+  for (guint i = 0; i < n_readers; i++)
+    threads[i] = g_thread_new ("reader", read_at_random, &readers[i]);
+  for (guint i = 0; i < n_readers; i++) {
+    g_thread_join (threads[i]);
+    n += readers[i].n;
+    g_aligned_free (readers[i].page);
+    if (readers[i].easy != NULL)
+      curl_easy_cleanup (readers[i].easy);
+    if (readers[i].fd >= 0)
+      close (readers[i].fd);
+  }
+  printf ("%.1f\n", (double)n / seconds);
+}
+
+/* ---- by our transfers ---- */
+
+static void
+read_source_page (Reader *self, guint64 at)
+{
   g_autoptr (GError) error = NULL;
 
-  for (; g_get_monotonic_time () < self->end; self->n++) {
-    guint64 at = g_rand_int (rand) % blocks * READ_BYTES;
-
-    if (!vsphere_file_read (self->file, at, buf, sizeof buf, &error))
-      die (error);
-  }
-  return NULL;
+  if (!vsphere_file_read (self->file, at, self->page, READ_BYTES, &error))
+    die (error);
 }
 
 static void
 read_randomly (VsphereFile *file, guint n_readers, int seconds)
 {
-  g_autofree Reader *readers = g_new0 (Reader, n_readers);
-  g_autofree GThread **threads = g_new0 (GThread *, n_readers);
-  gint64 end = g_get_monotonic_time () + seconds * G_USEC_PER_SEC;
-  guint64 n = 0;
+  const Reader model = { .read = read_source_page,
+                         .file = file,
+                         .fd = -1,
+                         .n_pages = vsphere_file_get_size (file) / READ_BYTES };
 
-  for (guint i = 0; i < n_readers; i++) {
-    readers[i] = (Reader){ file, end, i, 0 };
-    threads[i] = g_thread_new ("reader", read_at_random, &readers[i]);
+  run_readers (&model, NULL, NULL, n_readers, seconds);
+}
+
+/* ---- of a file ---- */
+
+static void
+read_file_page (Reader *self, guint64 at)
+{
+  if (pread (self->fd, self->page, READ_BYTES, (off_t)at) == READ_BYTES)
+    return;
+  perror ("pread");
+  exit (1);
+}
+
+/* What the kernel has of the file is of no use to it. */
+static void
+open_file (Reader *self, gpointer words)
+{
+  char **argv = words;
+  int flags = O_RDONLY | (argv[4] != NULL ? O_DIRECT : 0);
+
+  self->fd = open (argv[0], flags);
+  if (self->fd < 0) {
+    perror (argv[0]);
+    exit (1);
   }
-  for (guint i = 0; i < n_readers; i++) {
-    g_thread_join (threads[i]);
-    n += readers[i].n;
-  }
-  printf ("%.1f\n", (double)n / seconds);
+  posix_fadvise (self->fd, 0, 0, POSIX_FADV_DONTNEED);
+  posix_fadvise (self->fd, 0, 0, POSIX_FADV_RANDOM);
+}
+
+/* ---- by libcurl alone ---- */
+
+static size_t
+on_data (char *data, size_t size, size_t n, void *user)
+{
+  Reader *self = user;
+
+  self->got += size * n;
+  return size * n;
+}
+
+static void
+read_bare_page (Reader *self, guint64 at)
+{
+  g_autofree char *range = g_strdup_printf (
+    "%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT, at, at + READ_BYTES - 1);
+  CURLcode result;
+
+  self->got = 0;
+  curl_easy_setopt (self->easy, CURLOPT_RANGE, range);
+  result = curl_easy_perform (self->easy);
+  if (result == CURLE_OK && self->got == READ_BYTES)
+    return;
+  fprintf (stderr, "%s, %zu bytes\n", curl_easy_strerror (result), self->got);
+  exit (1);
+}
+
+static void
+open_bare (Reader *self, gpointer words)
+{
+  char **argv = words;
+
+  self->easy = curl_easy_init ();
+  curl_easy_setopt (self->easy, CURLOPT_URL, argv[0]);
+  curl_easy_setopt (self->easy, CURLOPT_COOKIE, g_getenv ("COOKIE"));
+  curl_easy_setopt (self->easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt (self->easy, CURLOPT_FAILONERROR, 1L);
+  curl_easy_setopt (self->easy, CURLOPT_SSL_VERIFYPEER, 0L);
+  curl_easy_setopt (self->easy, CURLOPT_SSL_VERIFYHOST, 0L);
+  curl_easy_setopt (self->easy, CURLOPT_WRITEFUNCTION, on_data);
+  curl_easy_setopt (self->easy, CURLOPT_WRITEDATA, self);
+}
+
+/* ---- what to do ---- */
+
+/* @argv: what, PATH or FILE-URL, MIB, READERS, SECONDS, perhaps "direct", NULL;
+ * FALSE if it is none of these. */
+static gboolean
+read_bound (char **argv)
+{
+  gboolean bare = g_str_equal (argv[0], "bare");
+  Reader model = { .fd = -1 };
+
+  if (!bare && !g_str_equal (argv[0], "file"))
+    return FALSE;
+  model.read = bare ? read_bare_page : read_file_page;
+  model.n_pages
+    = g_ascii_strtoull (argv[2], NULL, 10) * 1024 * 1024 / READ_BYTES;
+  run_readers (&model, bare ? open_bare : open_file, argv + 1,
+               (guint)atoi (argv[3]), atoi (argv[4]));
+  return TRUE;
 }
 
 int
@@ -117,9 +250,14 @@ main (int argc, char **argv)
   if (argc < 6) {
     fprintf (stderr, "usage: read-source URL THUMBPRINT PATH sequential STEP\n"
                      "       read-source URL THUMBPRINT PATH random READERS "
-                     "SECONDS\n");
+                     "SECONDS\n"
+                     "       read-source file PATH MIB READERS SECONDS "
+                     "[direct]\n"
+                     "       read-source bare FILE-URL MIB READERS SECONDS\n");
     return 2;
   }
+  if (read_bound (argv + 1))
+    return 0;
   if (!vsphere_address_parse (argv[1], &address, &error)
       || (session = vsphere_session_new (&address, &params, &error)) == NULL
       || (user != NULL && !vsphere_session_connect (session, NULL, &error)))
