@@ -120,7 +120,6 @@ file_truncate (VmdkSource *self, guint64 size, GError **error)
   return TRUE;
 }
 
-/* For file systems that cannot preallocate: at least the space is there. */
 static gboolean
 check_free_space (VmdkSource *self, guint64 len, GError **error)
 {
@@ -146,13 +145,18 @@ file_reserve (VmdkSource *self, guint64 offset, guint64 len, GError **error)
   VIX_MAY_BLOCK ();
   if (len == 0)
     return TRUE;
+  /* First, and where nothing can be preallocated all there is: ext4 takes what
+   * is left before it says that this is too little, and meanwhile nobody else
+   * on the file system has any. */
+  if (!check_free_space (self, len, error))
+    return FALSE;
   while (
     fallocate (get_fd (self), FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)len)
     != 0) {
     if (errno == EINTR)
       continue;
     if (errno == EOPNOTSUPP || errno == ENOSYS)
-      return check_free_space (self, len, error);
+      return TRUE;
     vix_set_error_errno (
       error, errno, "%s: reserve %" G_GUINT64_FORMAT " bytes", self->id, len);
     return FALSE;
