@@ -136,6 +136,36 @@ one_is_down_at_mount_time () {
     && same n "$(names b vm00002)"
 }
 
+# More readers than there are threads for them, all of a host that says nothing.
+stalled_reads_delay_no_other () {
+  local pids=() i pid status
+  order p rule method=folder action=blackhole times=0 || return 1
+  for ((i = 0; i < 40; i++)); do
+    cat "$mnt/later/DC0/vm00000/files/vm00000.vmx" >/dev/null 2>&1 &
+    pids+=($!)
+  done
+  within 10 asked_of_p && faster 5000 grep -q memsize "$mnt/local/web/files/web.vmx" \
+    && faster 5000 cat "$mnt/esx/vm00001/files/vm00001.vmx" >"$scratch/list" \
+    && faster 5000 mkdir "$mnt/esx/vm00001/snapshots/s" \
+    && faster 5000 rmdir "$mnt/esx/vm00001/snapshots/s" \
+    && faster 5000 ls -lR "$mnt/esx" "$mnt/local" >"$scratch/list" \
+    && faster 5000 df "$mnt/esx" "$mnt/local" >"$scratch/list" && is_here esx \
+    && all_wait "${pids[@]}"
+  status=$?
+  kill -KILL "${pids[@]}"
+  for pid in "${pids[@]}"; do
+    within 10 ended "$pid" || status=1
+  done
+  order p clear && cat "$mnt/later/DC0/vm00000/files/vm00000.vmx" >/dev/null \
+    && return $status
+}
+asked_of_p () { (($(about p rules 'sum(r["hits"] for r in a)') > 0)); }
+ended () { ! kill -0 "$1" 2>/dev/null; }
+all_wait () {
+  local pid
+  for pid; do ! ended "$pid" || return 1; done
+}
+
 one_goes_and_comes () {
   order p down && order p drop reset=1 && within 30 is_away later \
     && same EHOSTDOWN "$(mkdir_errno "$mnt/later/DC0/vm00000/snapshots/x")" \
@@ -252,6 +282,7 @@ check order-of-the-file-changes-no-inode order_of_the_file_changes_no_inode
 check a-slow-one-delays-no-other slow_one_delays_no_other
 check unmounting-logs-out-of-all unmounting_logs_out_of_all
 check one-is-down-at-mount-time one_is_down_at_mount_time
+check stalled-reads-delay-no-other stalled_reads_delay_no_other
 check one-goes-and-comes one_goes_and_comes
 check one-is-silent-at-mount-time one_is_silent_at_mount_time
 check one-has-a-wrong-password one_has_a_wrong_password
