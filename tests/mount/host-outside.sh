@@ -140,15 +140,17 @@ walked () { # DIRECTORY: how many of them a walk takes
   before=$(listings)
   find "$1" >/dev/null && echo $(($(listings) - before))
 }
+# A host may tell of one snapshot in several updates.
+nothing_is_read () { same '0 0' "$(walked "$vm") $(walked "$1")"; }
 caches_of_others_stay () {
   local other=$dc/vm00001
   order a snapshot/create vm=vm00001 name=still \
     && order a snapshot/create vm=vm00000 name=first \
     && within 20 [ -d "$s/first" ] && within 20 [ -d "$other/snapshots/still" ] \
-    && find "$dc" >/dev/null && same '0 0' "$(walked "$vm") $(walked "$other")" \
+    && within 20 nothing_is_read "$other" \
     && order a snapshot/create vm=vm00000 name=second \
     && within 20 [ -d "$s/second" ] && same 0 "$(walked "$other")" \
-    && (($(walked "$vm") > 0)) && same '0 0' "$(walked "$vm") $(walked "$other")"
+    && (($(walked "$vm") > 0)) && within 20 nothing_is_read "$other"
   local status=$?
   order a snapshot/clear vm=vm00000 && order a snapshot/clear vm=vm00001 \
     && within 20 listed '' "$s" && return $status

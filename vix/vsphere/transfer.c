@@ -80,7 +80,8 @@ struct VsphereTransfer {
   gint64 wait_us;     /* see VsphereLine */
   guint n_readers;
   gint64 counted_at;
-  guint64 n_fetched;
+
+  gsize n_fetched; /* atomic: bytes */
 };
 
 /* ---- files ---- */
@@ -293,6 +294,7 @@ take (const char *data, gsize len, gpointer user)
   Fetch *self = user;
   VsphereTransfer *transfer = self->file->transfer;
   gsize total = get_bytes (self);
+  gsize before = self->filled;
   guint done;
 
   while (len > 0 && self->filled < total) {
@@ -307,6 +309,7 @@ take (const char *data, gsize len, gpointer user)
   }
   done = self->filled == total ? self->n
                                : (guint)(self->filled / VSPHERE_BLOCK_BYTES);
+  (void)g_atomic_pointer_add (&transfer->n_fetched, self->filled - before);
   g_atomic_int_set (&self->done, done);
   if (done < (guint)g_atomic_int_get (&self->wake_at))
     return;
@@ -321,7 +324,6 @@ static void
 end_fetch_locked (VsphereTransfer *self, Fetch *fetch,
                   const SoapRangeFacts *facts)
 {
-  self->n_fetched += fetch->filled;
   for (guint i = 0; i < fetch->n; i++) {
     fetch->blocks[i]->fetch = NULL;
     if (i < get_done (fetch))
@@ -897,13 +899,8 @@ vsphere_transfer_free (VsphereTransfer *self)
   transfer_unref_locked (self);
 }
 
-guint64
+gsize
 vsphere_transfer_get_fetched (VsphereTransfer *self)
 {
-  guint64 n;
-
-  vix_lock (&self->lock);
-  n = self->n_fetched;
-  vix_unlock (&self->lock);
-  return n;
+  return GPOINTER_TO_SIZE (g_atomic_pointer_get (&self->n_fetched));
 }

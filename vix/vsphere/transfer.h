@@ -63,7 +63,7 @@ gboolean vsphere_file_is_stale (VsphereFile *self);
  * more. */
 void vsphere_transfer_forget (VsphereTransfer *self, const char *prefix);
 
-/* For tests: bytes fetched so far, and blocks kept now. */
-guint64 vsphere_transfer_get_fetched (VsphereTransfer *self);
+/* For tests: bytes fetched so far, those that a reader has seen included. */
+gsize vsphere_transfer_get_fetched (VsphereTransfer *self);
 
 G_END_DECLS
