@@ -8,6 +8,7 @@
 
 #include "base/byte-reader.h"
 #include "disk/changes.h"
+#include "far-resolver.h"
 #include "fuzz-disk.h"
 
 /* Disks that are compared as a whole. */
@@ -93,34 +94,17 @@ check_changes (VmdkChain *older, VmdkChain *newer)
 
 /* ---- the same chain, its links known and far away ---- */
 
-typedef struct {
-  VmdkResolver base; /* must be first */
-  VmdkResolver *near;
-} FarResolver;
-
-static VmdkSource *
-open_far (VmdkResolver *base, const char *relative_to, const char *name,
-          VmdkRole role, gboolean writable, GError **error)
-{
-  VmdkResolver *near = ((FarResolver *)base)->near;
-  VmdkSource *source
-    = near->open (near, relative_to, name, role, writable, error);
-
-  if (source != NULL)
-    source->at_once = 2;
-  return source;
-}
-
 /* It reads as it does when each link tells the next. */
 static void
 check_known (MemDir *dir, VmdkChain *chain)
 {
-  FarResolver far = { { open_far }, mem_dir_get_resolver (dir) };
+  FarResolver far;
   guint depth = vmdk_chain_get_depth (chain);
   g_autofree const char **names = g_new (const char *, depth);
   g_autoptr (VmdkChain) known = NULL;
   guint64 capacity = vmdk_chain_get_capacity (chain);
 
+  far_resolver_init (&far, mem_dir_get_resolver (dir), 2);
   for (guint i = 0; i < depth; i++)
     names[i] = vmdk_link_get_id (vmdk_chain_get_link (chain, i));
   known = vmdk_chain_open_known (&far.base, names, depth, 1, NULL);

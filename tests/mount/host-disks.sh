@@ -294,7 +294,7 @@ removed_by_others_ends_it () {
 # A host that does not answer any more: only who reads of it waits, and ends
 # when killed.
 stalled_reads_delay_nobody () {
-  local pids=() i pid
+  local pids=() i
   fresh_mount || return 1
   host_ctl "$(of p CONTROL)" rule method=folder action=blackhole times=0 \
     >"$scratch/rule" || return 1
@@ -302,23 +302,15 @@ stalled_reads_delay_nobody () {
     cat "$(image 0)" >/dev/null 2>&1 &
     pids+=($!)
   done
-  within 10 hits_of 1 && faster 5000 ls -l "$top" "$top/files" "$snaps" \
+  within 10 was_asked p 1 && faster 5000 ls -l "$top" "$top/files" "$snaps" \
     "$(dirname "$top")/$other/snapshots/first" >/dev/null \
     && faster 5000 df "$mnt" >/dev/null \
     && faster 5000 grep -q "$vm" "$top/info.json"
   local status=$?
-  kill -KILL "${pids[@]}"
-  for pid in "${pids[@]}"; do
-    within 10 ended "$pid" || status=1
-  done
+  end_by_kill "${pids[@]}" || status=1
   host_ctl "$(of p CONTROL)" clear >/dev/null
   ((status == 0)) && cmp "$store/raw0" "$(image 0)"
 }
-hits_of () { # NUMBER: the host has been asked
-  host_ctl "$(of p CONTROL)" rules | python3 -c 'import json, sys
-sys.exit(sum(r["hits"] for r in json.load(sys.stdin)) < int(sys.argv[1]))' "$1"
-}
-ended () { ! kill -0 "$1" 2>/dev/null; }
 
 hosts_that_are_away_say_so () {
   fresh_mount && ls "$snaps"/s*/disks || return 1

@@ -53,6 +53,20 @@ calls () {
   about "$1" counters "sum(a['soap'].get(m, 0) for m in '${*:2}'.split())"
 }
 
+# was_asked PROXY NUMBER: its rules met so many requests.
+was_asked () { (($(about "$1" rules 'sum(r["hits"] for r in a)') >= $2)); }
+
+# end_by_kill PID...: each of them ends.
+end_by_kill () {
+  local pid status=0
+  kill -KILL "$@"
+  for pid; do
+    within 10 ended "$pid" || status=1
+  done
+  return $status
+}
+ended () { ! kill -0 "$1" 2>/dev/null; }
+
 # changes NAME: how many calls that were not just reading.
 changes () {
   about "$1" counters 'sum(n for m, n in a["soap"].items() if m not in """

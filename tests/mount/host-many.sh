@@ -138,13 +138,13 @@ one_is_down_at_mount_time () {
 
 # More readers than there are threads for them, all of a host that says nothing.
 stalled_reads_delay_no_other () {
-  local pids=() i pid status
+  local pids=() i status
   order p rule method=folder action=blackhole times=0 || return 1
   for ((i = 0; i < 40; i++)); do
     cat "$mnt/later/DC0/vm00000/files/vm00000.vmx" >/dev/null 2>&1 &
     pids+=($!)
   done
-  within 10 asked_of_p && faster 5000 grep -q memsize "$mnt/local/web/files/web.vmx" \
+  within 10 was_asked p 1 && faster 5000 grep -q memsize "$mnt/local/web/files/web.vmx" \
     && faster 5000 cat "$mnt/esx/vm00001/files/vm00001.vmx" >"$scratch/list" \
     && faster 5000 mkdir "$mnt/esx/vm00001/snapshots/s" \
     && faster 5000 rmdir "$mnt/esx/vm00001/snapshots/s" \
@@ -152,15 +152,10 @@ stalled_reads_delay_no_other () {
     && faster 5000 df "$mnt/esx" "$mnt/local" >"$scratch/list" && is_here esx \
     && all_wait "${pids[@]}"
   status=$?
-  kill -KILL "${pids[@]}"
-  for pid in "${pids[@]}"; do
-    within 10 ended "$pid" || status=1
-  done
+  end_by_kill "${pids[@]}" || status=1
   order p clear && cat "$mnt/later/DC0/vm00000/files/vm00000.vmx" >/dev/null \
     && return $status
 }
-asked_of_p () { (($(about p rules 'sum(r["hits"] for r in a)') > 0)); }
-ended () { ! kill -0 "$1" 2>/dev/null; }
 all_wait () {
   local pid
   for pid; do ! ended "$pid" || return 1; done

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "disk-fixture.h"
+#include "far-resolver.h"
 
 /* Three grain tables, the last grain short: capacity is no multiple of it. */
 #define DISK_BYTES ((70u << 20) + 5 * 512)
@@ -280,25 +281,6 @@ test_too_deep (DiskFixture *f, gconstpointer data)
 
 /* ---- links whose names are known ---- */
 
-/* The fixture's files, but said to be far away. */
-typedef struct {
-  VmdkResolver base; /* must be first */
-  VmdkResolver *near;
-} FarResolver;
-
-static VmdkSource *
-open_far (VmdkResolver *base, const char *relative_to, const char *name,
-          VmdkRole role, gboolean writable, GError **error)
-{
-  VmdkResolver *near = ((FarResolver *)base)->near;
-  VmdkSource *source
-    = near->open (near, relative_to, name, role, writable, error);
-
-  if (source != NULL)
-    source->at_once = 8;
-  return source;
-}
-
 /* "child-N.vmdk" and all below it; @n of them, of which there are more. */
 static char **
 name_links (guint depth, guint n)
@@ -314,8 +296,9 @@ name_links (guint depth, guint n)
 static VmdkChain *
 open_known (DiskFixture *f, char **names, GError **error)
 {
-  FarResolver far = { { open_far }, &f->resolver };
+  FarResolver far;
 
+  far_resolver_init (&far, &f->resolver, 8);
   return vmdk_chain_open_known (&far.base, (const char *const *)names,
                                 g_strv_length (names), 8, error);
 }
