@@ -141,18 +141,6 @@ vsphere_datastore_open (VsphereHost *host, const char *dc_path,
   return &self->source;
 }
 
-gboolean
-vsphere_datastore_is_stale (const VmdkSource *source)
-{
-  return vsphere_file_is_stale (((const FileSource *)source)->file);
-}
-
-void
-vsphere_datastore_forget (VsphereHost *host, const char *prefix)
-{
-  vsphere_transfer_forget (host->transfer, prefix);
-}
-
 GBytes *
 vsphere_datastore_read_all (VsphereHost *host, const char *dc_path,
                             const char *path, gsize max_bytes,

@@ -23,9 +23,8 @@ G_BEGIN_DECLS
 /**
  * vsphere_datastore_open:
  * @constant: a file that nobody writes: a link of a snapshot's chain. Should
- *   it be changed all the same, each read fails from then on, and
- *   vsphere_datastore_is_stale() says so; its content is kept for the next
- *   one who opens it
+ *   it be changed all the same, each read fails from then on; its content is
+ *   kept for the next one who opens it
  * @cancellable: (nullable): of opening
  *
  * One request. The source's id is @path. It may outlive the host, only to be
@@ -37,14 +36,6 @@ VmdkSource *vsphere_datastore_open (VsphereHost *host, const char *dc_path,
 
 /* How many of its files, or parts of them, are worth reading at a time. */
 guint vsphere_datastore_get_at_once (VsphereHost *host);
-
-/* Whether the host has another file by now. */
-gboolean vsphere_datastore_is_stale (const VmdkSource *source);
-
-/* The files whose paths begin with @prefix are not what they were: a merge
- * went through them. Nothing known of them is used again; those open as
- * constant are stale. */
-void vsphere_datastore_forget (VsphereHost *host, const char *prefix);
 
 /* All of a small file that may be changed by others. Blocks. */
 GBytes *vsphere_datastore_read_all (VsphereHost *host, const char *dc_path,

@@ -56,13 +56,6 @@ gboolean vsphere_file_read (VsphereFile *self, guint64 offset, void *buf,
 gboolean vsphere_file_read_table (VsphereFile *self, guint64 offset, void *buf,
                                   gsize len, GError **error);
 
-/* Whether it is not what the host has any more: it only fails. */
-gboolean vsphere_file_is_stale (VsphereFile *self);
-
-/* What is known of files whose path begins with @prefix is not true any
- * more. */
-void vsphere_transfer_forget (VsphereTransfer *self, const char *prefix);
-
 /* For tests: bytes fetched so far, those that a reader has seen included. */
 gsize vsphere_transfer_get_fetched (VsphereTransfer *self);
 

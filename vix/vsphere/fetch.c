@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "vsphere/fetch.h"
+
+#include <string.h>
+
+#include "vsphere/folder.h"
+
+static VsphereFetch *
+fetch_new (VsphereFile *file, guint64 first)
+{
+  VsphereFetch *self = g_new0 (VsphereFetch, 1);
+
+  self->file = file;
+  file->refs++;
+  self->first = first;
+  self->refs = 1;
+  self->wake_at = G_MAXUINT;
+  g_cond_init (&self->changed);
+  return self;
+}
+
+void
+vsphere_fetch_unref_locked (VsphereFetch *self)
+{
+  if (--self->refs > 0)
+    return;
+  vsphere_file_unref_locked (self->file);
+  g_cond_clear (&self->changed);
+  g_free (self->blocks);
+  g_free (self);
+}
+
+static guint64
+count_blocks (const VsphereFile *file)
+{
+  return (file->size + VSPHERE_BLOCK_BYTES - 1) / VSPHERE_BLOCK_BYTES;
+}
+
+VsphereFetch *
+vsphere_fetch_begin_locked (VsphereFile *file, guint64 first, guint most)
+{
+  VsphereBlocks *blocks = file->transfer->blocks;
+  VsphereFetch *fetch = fetch_new (file, first);
+  guint64 end = MIN (first + most, count_blocks (file));
+
+  fetch->blocks = g_new (VsphereBlock *, end - first);
+  while (first + fetch->n < end
+         && vsphere_blocks_find (blocks, file, first + fetch->n) == NULL) {
+    VsphereBlock *block = vsphere_blocks_add (blocks, file, first + fetch->n);
+
+    if (block == NULL)
+      break;
+    file->refs++;
+    block->fetch = fetch;
+    fetch->blocks[fetch->n++] = block;
+  }
+  if (fetch->n > 0)
+    return fetch;
+  vsphere_fetch_unref_locked (fetch);
+  return NULL;
+}
+
+/* Telling nobody is a system call, too. */
+static void
+wake_waiters_locked (VsphereFetch *self)
+{
+  g_atomic_int_set (&self->wake_at, G_MAXUINT);
+  if (self->refs > 1)
+    g_cond_broadcast (&self->changed);
+}
+
+static gsize
+get_bytes (const VsphereFetch *self)
+{
+  guint64 offset = self->first * VSPHERE_BLOCK_BYTES;
+
+  return MIN (self->n * VSPHERE_BLOCK_BYTES, self->file->size - offset);
+}
+
+guint
+vsphere_fetch_get_done (const VsphereFetch *self)
+{
+  return (guint)g_atomic_int_get (&self->done);
+}
+
+/* Bytes have come. Taking the lock for each of them would have all threads
+ * wait for each other: who waits says so first, and looks again. */
+static void
+take (const char *data, gsize len, gpointer user)
+{
+  VsphereFetch *self = user;
+  VsphereTransfer *transfer = self->file->transfer;
+  gsize total = get_bytes (self);
+  gsize before = self->filled;
+  guint done;
+
+  while (len > 0 && self->filled < total) {
+    gsize at = self->filled % VSPHERE_BLOCK_BYTES;
+    gsize n = MIN (len, VSPHERE_BLOCK_BYTES - at);
+
+    memcpy (self->blocks[self->filled / VSPHERE_BLOCK_BYTES]->data + at, data,
+            n);
+    data += n;
+    len -= n;
+    self->filled += n;
+  }
+  done = self->filled == total ? self->n
+                               : (guint)(self->filled / VSPHERE_BLOCK_BYTES);
+  (void)g_atomic_pointer_add (&transfer->n_fetched, self->filled - before);
+  g_atomic_int_set (&self->done, done);
+  if (done < (guint)g_atomic_int_get (&self->wake_at))
+    return;
+  vix_lock (&transfer->lock);
+  wake_waiters_locked (self);
+  vix_unlock (&transfer->lock);
+}
+
+/* Nobody fills the blocks any more; those that are not full are gone. The
+ * full ones stay pinned. */
+static void
+end_locked (VsphereFetch *self, const SoapRangeFacts *facts)
+{
+  VsphereTransfer *transfer = self->file->transfer;
+
+  for (guint i = 0; i < self->n; i++) {
+    self->blocks[i]->fetch = NULL;
+    if (i < vsphere_fetch_get_done (self))
+      continue;
+    vsphere_blocks_drop (transfer->blocks, self->blocks[i]);
+    vsphere_blocks_unpin (transfer->blocks, self->blocks[i], TRUE);
+  }
+  self->n = vsphere_fetch_get_done (self);
+  self->ended = TRUE;
+  if (facts->changed)
+    vsphere_file_make_stale_locked (self->file);
+  if (facts->waited_us > 0)
+    transfer->wait_us
+      = transfer->wait_us == 0 || facts->waited_us < transfer->wait_us
+          ? facts->waited_us
+          : transfer->wait_us + (facts->waited_us - transfer->wait_us) / 16;
+  wake_waiters_locked (self);
+}
+
+gboolean
+vsphere_fetch_run (VsphereFetch *self, gboolean patient,
+                   GCancellable *cancellable, GError **error)
+{
+  VsphereFile *file = self->file;
+  VsphereTransfer *transfer = file->transfer;
+  SoapRange part = { .url = file->url,
+                     .offset = self->first * VSPHERE_BLOCK_BYTES,
+                     .len = get_bytes (self),
+                     .size = file->constant ? file->size : (guint64)-1,
+                     .modified = file->constant ? file->modified : -1,
+                     .take = take,
+                     .user = self };
+  SoapRangeFacts facts = { .status = 0 };
+  gboolean ok = vsphere_folder_read (transfer->session, file->path, &part,
+                                     patient, &facts, cancellable, error);
+
+  vix_lock (&transfer->lock);
+  end_locked (self, &facts);
+  vix_unlock (&transfer->lock);
+  return ok;
+}
+
+void
+vsphere_fetch_finish_locked (VsphereFetch *self)
+{
+  VsphereTransfer *transfer = self->file->transfer;
+
+  for (guint i = 0; i < self->n; i++)
+    vsphere_blocks_unpin (transfer->blocks, self->blocks[i], FALSE);
+  vsphere_transfer_tell_freed_locked (transfer);
+  vsphere_fetch_unref_locked (self);
+}
+
+void
+vsphere_fetch_give_up_locked (VsphereFetch *self)
+{
+  const SoapRangeFacts none = { .status = 0 };
+
+  end_locked (self, &none);
+  vsphere_fetch_unref_locked (self);
+}
