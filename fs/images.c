@@ -30,11 +30,12 @@ image_clear (gpointer data)
 }
 
 static FsImageList *
-list_new (void)
+list_new (const FsNode *node)
 {
   FsImageList *self = g_new0 (FsImageList, 1);
 
   g_atomic_ref_count_init (&self->references);
+  self->version = node->version;
   self->images = g_array_new (FALSE, FALSE, sizeof (FsImage));
   g_array_set_clear_func (self->images, image_clear);
   return self;
@@ -141,7 +142,7 @@ add_image (FsImageList *self, FsImages *images, const FsNode *node,
 static FsImageList *
 make_list (FsImages *self, const FsNode *node)
 {
-  FsImageList *list = list_new ();
+  FsImageList *list = list_new (node);
   VixExtImage *images = NULL;
   char *message = NULL;
   gsize count = 0;
@@ -156,6 +157,7 @@ make_list (FsImages *self, const FsNode *node)
   list->error = fs_errno_from_vix (error);
   for (i = 0; i < count && list->images->len < FS_INDEX_MAX; i++)
     add_image (list, self, node, &images[i]);
+  list->made = g_get_monotonic_time ();
   Vix_FreeBuffer (images);
   Vix_FreeBuffer (message);
   return list;
@@ -187,6 +189,14 @@ fs_images_free (FsImages *self)
   g_free (self);
 }
 
+/* Whether it is time to try again what could not be read. */
+static gboolean
+is_due (const FsImageList *self, const FsNode *node)
+{
+  return self->version != node->version
+         || g_get_monotonic_time () - self->made >= FS_IMAGES_RETRY_US;
+}
+
 /* With an ancestor the time of what it changed goes, and the snapshot that
  * stands for the content. */
 static gboolean
@@ -195,9 +205,10 @@ still_holds (const FsImageList *self, const FsNode *node)
   guint i;
 
   for (i = 0; i < self->images->len; i++) {
-    if (fs_record_snapshot (node->vm,
-                            g_array_index (self->images, FsImage, i).changed_by)
-        == NULL)
+    const FsImage *image = &g_array_index (self->images, FsImage, i);
+
+    if (fs_record_snapshot (node->vm, image->changed_by) == NULL
+        || (image->error != 0 && is_due (self, node)))
       return FALSE;
   }
   return TRUE;
@@ -229,8 +240,8 @@ carry_times_over (FsImageList *self, const FsNode *node,
   }
 }
 
-/* Whether it would come out the same again: what is damaged stays damaged, but
- * a host that was away comes back. */
+/* Whether it would come out the same again at once: what is damaged stays so
+ * for a while, but a host that was away comes back. */
 static gboolean
 is_final (const FsImageList *self)
 {

@@ -4,7 +4,9 @@
  * looked at last, and which snapshots have one open.
  *
  * What an image is does not change while its snapshot is there, so a listing
- * once made holds. Removing a snapshot rewrites files that its images are read
+ * once made holds; one with an image that cannot be read holds until something
+ * of the VM changed, or for some seconds: its file may be put back, in whatever
+ * directory. Removing a snapshot rewrites files that its images are read
  * from, so it is pinned while one is open. Any thread. Lock level 2; nothing is
  * called while it is held.
  */
@@ -18,6 +20,9 @@ G_BEGIN_DECLS
 
 /* A few hundred bytes each. */
 #define FS_IMAGES_KEPT 8192
+/* A walk that asks for each file of disks/ several times does not open all the
+ * chains each time. */
+#define FS_IMAGES_RETRY_US (2 * G_USEC_PER_SEC)
 
 #define FS_IMAGE_SUFFIX ".img"
 
@@ -37,8 +42,10 @@ typedef struct {
 /* Counted and immutable. */
 typedef struct {
   gatomicrefcount references;
-  int error;      /* errno if there is no listing */
-  GArray *images; /* (FsImage); the slot of a node is the index + 1 */
+  int error;       /* errno if there is no listing */
+  GArray *images;  /* (FsImage); the slot of a node is the index + 1 */
+  guint32 version; /* of the VM when it was made */
+  gint64 made;     /* monotonic microseconds */
 } FsImageList;
 
 typedef struct FsMount FsMount;

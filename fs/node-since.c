@@ -70,8 +70,8 @@ fs_difference_measure (FsMount *mount, const FsNode *node, struct stat *attr)
   g_autoptr (FsDiff) diff = NULL;
   int number = fs_image_measure (mount, node, attr);
 
-  if (number != 0)
-    return number;
+  if (number != 0 || image == NULL)
+    return number != 0 ? number : ESTALE;
   diff = fs_diffs_get (mount->diffs, node, node->older->id, image);
   attr->st_blocks = (diff->bytes + 511) / 512;
   return diff->error;

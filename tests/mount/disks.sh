@@ -249,14 +249,32 @@ missing_files_are_told_once () {
   scribble_at hurt 5M && mkdir "$s/s1" && mv "$file" "$file.away" \
     && remount_vms || return 1
   for ((i = 0; i < 5; i++)); do
-    fails 'No such file' stat "$s/s1/disks/scsi0-0.img" \
-      && fails 'No such file' stat "$s/s1/disks/scsi0-0.changes" \
-      && fails 'No such file' cat "$s/s1/disks/scsi0-0.img" || return 1
+    fails 'needs cleaning' stat "$s/s1/disks/scsi0-0.img" \
+      && fails 'needs cleaning' stat "$s/s1/disks/scsi0-0.changes" \
+      && fails 'needs cleaning' cat "$s/s1/disks/scsi0-0.img" || return 1
   done
   same 1 "$(grep -c 'snapshot 2: scsi0:0 cannot be read' "$scratch/mnt.err")" \
     && getfattr --only-values -n user.vix.error "$s" | grep -F "${file##*/}" \
-    && mv "$file.away" "$file" && stat "$s/s1/disks/scsi0-0.img" \
+    && mv "$file.away" "$file" && within 10 stat "$s/s1/disks/scsi0-0.img" \
     && cat "$s/s1/disks/scsi0-0.changes" >/dev/null
+}
+
+# In a directory that nothing of the VM is in, it takes no remount either.
+parents_in_other_directories_come_back () {
+  local s=$mnt/lent/snapshots store=$vms/store
+  mkdir "$store" && make_vm lent monolithicSparse 8M \
+    && mv "$vms/lent/lent.vmdk" "$store" \
+    && (cd "$vms/lent" && qemu-img create -q -f vmdk -F vmdk \
+      -b ../store/lent.vmdk lent.vmdk) \
+    && within 10 test -d "$mnt/lent" && scribble_at lent 1M \
+    && snapshot_and_keep lent 0 && mv "$store/lent.vmdk" "$store/away" \
+    && remount_vms || return 1
+  fails 'needs cleaning' stat "$s/s0/disks/scsi0-0.img" \
+    && getfattr --only-values -n user.vix.error "$s" \
+    | grep -F 'VIX_E_DISK_OPENPARENT' | grep -F '../store/lent.vmdk' \
+    | grep -F 'put it back' && mv "$store/away" "$store/lent.vmdk" \
+    && within 10 stat "$s/s0/disks/scsi0-0.img" \
+    && cmp "$scratch/lent.0.raw" "$s/s0/disks/scsi0-0.img"
 }
 
 for kind in "${kinds[@]}"; do
@@ -273,6 +291,8 @@ check open-image-pins-its-snapshot open_image_pins_its_snapshot
 check reads-are-right-while-others-change reads_are_right_while_others_change
 check damage-is-an-error-where-it-is damage_is_an_error_where_it_is
 check missing-files-are-told-once missing_files_are_told_once
+check parents-in-other-directories-come-back \
+  parents_in_other_directories_come_back
 check broken-chains-are-told broken_chains_are_told
 check it-unmounts stop_vixfs
 finish

@@ -89,15 +89,23 @@ check_cycle (const VmdkChain *self, const VmdkLink *next, GError **error)
   return TRUE;
 }
 
-/* A missing parent is the chain's fault, whatever the resolver calls it. */
+/* A file that is not there is the chain's fault, whatever the resolver calls
+ * it: the disk that it is a part of exists, and is not whole. @child: NULL for
+ * the newest link */
 static void
-blame_parent (const VmdkLink *child, GError **error)
+blame_chain (const VmdkLink *child, GError **error)
 {
+  gboolean missing;
+
   if (error == NULL || *error == NULL)
     return;
+  missing = g_error_matches (*error, VIX_ERROR, VIX_E_FILE_NOT_FOUND);
+  if (child == NULL && missing)
+    (*error)->code = VIX_E_DISK_PARTIALCHAIN;
+  if (child == NULL)
+    return;
   g_prefix_error (error, "%s: parent: ", child->id);
-  if (g_error_matches (*error, VIX_ERROR, VIX_E_FILE_NOT_FOUND)
-      || g_error_matches (*error, VIX_ERROR, VIX_E_FILE_ACCESS_ERROR))
+  if (missing || g_error_matches (*error, VIX_ERROR, VIX_E_FILE_ACCESS_ERROR))
     (*error)->code = VIX_E_DISK_OPENPARENT;
 }
 
@@ -116,8 +124,7 @@ add_link (VmdkChain *self, VmdkLink *link, GError **error)
   g_autoptr (VmdkLink) mine = link;
 
   if (link == NULL) {
-    if (child != NULL)
-      blame_parent (child, error);
+    blame_chain (child, error);
     return FALSE;
   }
   if (child != NULL
@@ -279,25 +286,11 @@ vmdk_chain_get_capacity (const VmdkChain *self)
 
 /* --- content ----------------------------------------------------------- */
 
-static gboolean
-check_range (const VmdkChain *self, guint64 offset, guint64 len, GError **error)
-{
-  const VmdkLink *newest = self->links->pdata[0];
-
-  if (offset <= self->capacity && len <= self->capacity - offset)
-    return TRUE;
-  g_set_error (error, VIX_ERROR, VIX_E_INVALID_ARG,
-               "%s: %" G_GUINT64_FORMAT " bytes at %" G_GUINT64_FORMAT
-               " are not inside the disk",
-               newest->id, len, offset);
-  return FALSE;
-}
-
 gboolean
 vmdk_chain_read (VmdkChain *self, guint64 offset, void *buf, gsize len,
                  GError **error)
 {
-  return check_range (self, offset, len, error)
+  return vmdk_link_check_range (self->links->pdata[0], offset, len, error)
          && vmdk_map_read (self->map, offset, buf, len, error);
 }
 
@@ -307,7 +300,7 @@ vmdk_chain_map (VmdkChain *self, guint64 offset, guint64 len,
 {
   len = MIN (len, self->capacity - MIN (offset, self->capacity));
   if (len == 0)
-    return check_range (self, offset, 1, error);
+    return vmdk_link_check_range (self->links->pdata[0], offset, 1, error);
   return vmdk_map_find (self->map, offset, len, ret_state, ret_len, error);
 }
 

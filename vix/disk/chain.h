@@ -19,8 +19,8 @@ typedef struct VmdkChain VmdkChain;
  * differ in capacity, as those of a disk that was enlarged do: what lies behind
  * the end of a link reads as zeros through its child, whatever older links hold
  * there. Errors: %VIX_E_DISK_CID_MISMATCH, %VIX_E_DISK_INVALIDCHAIN,
- * %VIX_E_DISK_OPENPARENT, and those of vmdk_link_open(), each naming the two
- * files.
+ * %VIX_E_DISK_OPENPARENT, %VIX_E_DISK_PARTIALCHAIN if a file of the newest link
+ * is missing, and the others of vmdk_link_open(), each naming the files.
  */
 VmdkChain *vmdk_chain_open (VmdkResolver *resolver, const char *relative_to,
                             const char *name, GError **error);

@@ -30,6 +30,9 @@ struct VmdkLink {
 
 /* The extent that holds @offset, which lies below the capacity. */
 VmdkExtent *vmdk_link_get_extent_at (const VmdkLink *self, guint64 offset);
+/* %VIX_E_INVALID_ARG unless the range lies inside the disk. */
+gboolean vmdk_link_check_range (const VmdkLink *self, guint64 offset,
+                                guint64 len, GError **error);
 /* Entries of all grain directories. */
 guint64 vmdk_link_get_n_tables (const VmdkLink *self);
 

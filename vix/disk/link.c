@@ -279,12 +279,6 @@ vmdk_link_get_create_type (const VmdkLink *self)
   return vmdk_descriptor_get_create_type (self->descriptor);
 }
 
-const char *
-vmdk_link_get_ddb (const VmdkLink *self, const char *key)
-{
-  return vmdk_descriptor_get_ddb (self->descriptor, key);
-}
-
 gboolean
 vmdk_link_is_embedded (const VmdkLink *self)
 {
@@ -345,10 +339,11 @@ vmdk_link_get_extent_at (const VmdkLink *self, guint64 offset)
   return self->extents->pdata[low];
 }
 
-static gboolean
-check_range (const VmdkLink *self, guint64 offset, guint64 len, GError **error)
+gboolean
+vmdk_link_check_range (const VmdkLink *self, guint64 offset, guint64 len,
+                       GError **error)
 {
-  if (len > 0 && offset < self->capacity && len <= self->capacity - offset)
+  if (offset <= self->capacity && len <= self->capacity - offset)
     return TRUE;
   g_set_error (error, VIX_ERROR, VIX_E_INVALID_ARG,
                "%s: %" G_GUINT64_FORMAT " bytes at %" G_GUINT64_FORMAT
@@ -364,7 +359,7 @@ vmdk_link_map (VmdkLink *self, guint64 offset, guint64 len,
   VmdkExtent *extent;
 
   len = MIN (len, self->capacity - MIN (offset, self->capacity));
-  if (!check_range (self, offset, len, error))
+  if (!vmdk_link_check_range (self, offset, MAX (len, 1), error))
     return FALSE;
   extent = vmdk_link_get_extent_at (self, offset);
   offset -= extent->start;
@@ -396,9 +391,7 @@ vmdk_link_read (VmdkLink *self, guint64 offset, void *buf, gsize len,
 {
   guint8 *out = buf;
 
-  if (len == 0)
-    return TRUE;
-  if (!check_range (self, offset, len, error))
+  if (!vmdk_link_check_range (self, offset, len, error))
     return FALSE;
   while (len > 0) {
     VmdkExtent *extent = vmdk_link_get_extent_at (self, offset);

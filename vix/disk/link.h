@@ -43,8 +43,6 @@ guint32 vmdk_link_get_parent_cid (const VmdkLink *self);
 const char *vmdk_link_get_parent_hint (const VmdkLink *self);
 guint64 vmdk_link_get_capacity (const VmdkLink *self);
 const char *vmdk_link_get_create_type (const VmdkLink *self);
-/* Value of a ddb key ("ddb.adapterType"), or NULL. Borrowed. */
-const char *vmdk_link_get_ddb (const VmdkLink *self, const char *key);
 /* Is everything in one file (monolithicSparse, streamOptimized)? */
 gboolean vmdk_link_is_embedded (const VmdkLink *self);
 /* Can vmdk_link_open() make it writable? */

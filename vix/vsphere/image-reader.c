@@ -243,6 +243,7 @@ may_be_moved (const GError *error)
     VIX_E_DISK_CID_MISMATCH,
     VIX_E_DISK_CAPACITY_MISMATCH,
     VIX_E_DISK_OPENPARENT,
+    VIX_E_DISK_PARTIALCHAIN,
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (codes); i++)
@@ -295,6 +296,7 @@ prepare_again (ImageReader *self, const Opened *opened, guint tries,
     return FALSE;
   if (tries > 1 && opened != NULL
       && (g_error_matches (failure, VIX_ERROR, VIX_E_FILE_NOT_FOUND)
+          || g_error_matches (failure, VIX_ERROR, VIX_E_DISK_PARTIALCHAIN)
           || g_error_matches (failure, VIX_ERROR, VIX_E_FILE_ERROR)))
     await_news (self, opened);
   vsphere_forget_known (self->host, self->id);

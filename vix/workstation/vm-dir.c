@@ -416,12 +416,18 @@ add_candidate (GArray *candidates, const char *dir, const char *name)
   g_array_append_val (candidates, candidate);
 }
 
-static const char *
-last_component (const char *name)
+/* A file of the name's last part in @dir, unless that is @child itself: one
+ * that bears its parent's name is not its own parent. */
+static void
+add_namesake (GArray *candidates, const char *child, const char *dir,
+              const char *name)
 {
   const char *slash = strrchr (name, '/');
+  const char *last = slash == NULL ? name : slash + 1;
+  g_autofree char *path = g_build_filename (dir, last, NULL);
 
-  return slash == NULL ? name : slash + 1;
+  if (g_strcmp0 (path, child) != 0)
+    add_candidate (candidates, dir, last);
 }
 
 /* Where @name may be, in the order it is looked for. */
@@ -444,10 +450,9 @@ list_candidates (WsResolver *self, const char *relative_to, const char *name,
       add_candidate (candidates, dir, slashed);
   if (role == VMDK_ROLE_DISK)
     return candidates;
-  add_candidate (candidates, dir, last_component (slashed));
+  add_namesake (candidates, relative_to, dir, slashed);
   for (i = 0; i < self->search->len; i++)
-    add_candidate (candidates, self->search->pdata[i],
-                   last_component (slashed));
+    add_namesake (candidates, relative_to, self->search->pdata[i], slashed);
   return candidates;
 }
 
@@ -532,7 +537,7 @@ resolve (WsResolver *self, const char *relative_to, const char *name,
     g_propagate_error (error, g_steal_pointer (&first));
   else
     g_set_error (error, VIX_ERROR, VIX_E_FILE_NOT_FOUND,
-                 "%s: the file \"%s\" that it names is not there",
+                 "%s: the file \"%s\" that it names is not there; put it back",
                  relative_to == NULL ? self->dir->id : relative_to, name);
   return -1;
 }

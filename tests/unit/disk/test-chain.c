@@ -238,7 +238,8 @@ test_missing_extent (DiskFixture *f, gconstpointer data)
   disk_run (f, "qemu-img create -q -f vmdk -o subformat=monolithicFlat "
                "base.vmdk 1M");
   disk_run (f, "rm base-flat.vmdk");
-  assert_no_chain (f, "base.vmdk", VIX_E_FILE_NOT_FOUND, "base-flat.vmdk");
+  assert_no_chain (f, "base.vmdk", VIX_E_DISK_PARTIALCHAIN, "base-flat.vmdk");
+  assert_no_chain (f, "none.vmdk", VIX_E_DISK_PARTIALCHAIN, "none.vmdk");
 }
 
 static void
@@ -359,7 +360,7 @@ test_known_links_are_checked (DiskFixture *f, gconstpointer data)
   assert_not_known (f, lacking, VIX_E_DISK_OPENPARENT, "none.vmdk");
   g_free (lacking[0]);
   lacking[0] = g_strdup ("none-too.vmdk");
-  assert_not_known (f, lacking, VIX_E_FILE_NOT_FOUND, "none-too.vmdk");
+  assert_not_known (f, lacking, VIX_E_DISK_PARTIALCHAIN, "none-too.vmdk");
   vmdk_chain_free (open_known (f, right, NULL));
 }
 

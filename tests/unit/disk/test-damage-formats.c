@@ -439,7 +439,7 @@ static const LineCase line_cases[] = {
   { "RW 100 SPARSE \"tiny\"", INVALID, "too short" },
   { "RW 100 VMFSSPARSE \"tiny\"", INVALID, "too short" },
   { "RW 100 SESPARSE \"tiny\"", INVALID, "too short" },
-  { "RW 100 FLAT \"missing\" 0", VIX_E_FILE_NOT_FOUND, "missing" },
+  { "RW 100 FLAT \"missing\" 0", VIX_E_DISK_PARTIALCHAIN, "missing" },
 };
 
 static void

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "disk-fixture.h"
+#include "disk/link-private.h"
 #include "image-writer.h"
 #include "mem-dir.h"
 
@@ -190,7 +191,8 @@ test_base_into_child (DiskFixture *f, gconstpointer data)
   series_assert (f, &s);
   base = disk_open_link (f, s.names[0], FALSE);
   g_assert_null (vmdk_link_get_parent_hint (base));
-  g_assert_cmpstr (vmdk_link_get_ddb (base, "ddb.geometry.heads"), ==, "16");
+  g_assert_cmpstr (
+    vmdk_descriptor_get_ddb (base->descriptor, "ddb.geometry.heads"), ==, "16");
 }
 
 static void

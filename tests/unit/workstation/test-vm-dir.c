@@ -225,7 +225,17 @@ static const Row common_rows[] = {
   { "extent link", VMDK_ROLE_EXTENT, VIX_E_FILE_ACCESS_ERROR,
     "src/vm/disk.vmdk", "link.vmdk", NULL },
   { "Windows parent by its last component", VMDK_ROLE_PARENT, 0,
-    "src/vm/sub/in.vmdk", "C:\\VMs\\in.vmdk", "src/vm/sub/in.vmdk" },
+    "src/vm/disk-s001.vmdk", "C:\\VMs\\disk.vmdk", "src/vm/disk.vmdk" },
+  { "no file is its own missing parent", VMDK_ROLE_PARENT, VIX_E_FILE_NOT_FOUND,
+    "src/vm/disk.vmdk", "../none/disk.vmdk", NULL },
+  { "parent out by ..", VMDK_ROLE_PARENT, VIX_E_FILE_ACCESS_ERROR,
+    "src/vm/disk.vmdk", "../../out/secret.vmdk", NULL },
+  { "parent out by a link", VMDK_ROLE_PARENT, VIX_E_FILE_ACCESS_ERROR,
+    "src/vm/disk.vmdk", "away/secret.vmdk", NULL },
+  { "parent out, absolute", VMDK_ROLE_PARENT, VIX_E_FILE_ACCESS_ERROR,
+    "src/vm/disk.vmdk", "%D/out/secret.vmdk", NULL },
+  { "a parent that is a link", VMDK_ROLE_PARENT, VIX_E_FILE_ACCESS_ERROR,
+    "src/vm/disk.vmdk", "link.vmdk", NULL },
 };
 
 static void
