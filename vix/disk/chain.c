@@ -299,9 +299,9 @@ vmdk_chain_map (VmdkChain *self, guint64 offset, guint64 len,
                 VmdkState *ret_state, guint64 *ret_len, GError **error)
 {
   len = MIN (len, self->capacity - MIN (offset, self->capacity));
-  if (len == 0)
-    return vmdk_link_check_range (self->links->pdata[0], offset, 1, error);
-  return vmdk_map_find (self->map, offset, len, ret_state, ret_len, error);
+  return vmdk_link_check_range (self->links->pdata[0], offset, MAX (len, 1),
+                                error)
+         && vmdk_map_find (self->map, offset, len, ret_state, ret_len, error);
 }
 
 gboolean
