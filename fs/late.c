@@ -32,6 +32,13 @@ struct FsLate {
 /* The call that this thread runs; not owned. */
 static GPrivate current;
 
+void
+fs_late_call_clear (FsLateCall *call)
+{
+  g_clear_pointer (&call->rq, fs_request_free);
+  fs_node_clear (&call->node);
+}
+
 static void
 call_clear (gpointer data)
 {
@@ -47,12 +54,54 @@ call_unref (gpointer call)
   g_atomic_rc_box_release_full (call, call_clear);
 }
 
+/* ---- callers that are killed ---- */
+
+static gboolean
+look (gpointer data)
+{
+  FsLateCall *call = data;
+
+  if (g_atomic_int_get (&call->done))
+    return G_SOURCE_REMOVE;
+  if (!fs_caller_is_dying (call->caller))
+    return G_SOURCE_CONTINUE;
+  VixExt_Interrupt (call->interrupt);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+look_first (gpointer data)
+{
+  if (look (data) == G_SOURCE_CONTINUE)
+    g_timeout_add_full (G_PRIORITY_DEFAULT, LOOK_MS, look,
+                        g_atomic_rc_box_acquire (data), call_unref);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+on_interrupt (guint64 id, gpointer data)
+{
+  g_idle_add_full (G_PRIORITY_DEFAULT, look_first,
+                   g_atomic_rc_box_acquire (data), call_unref);
+}
+
+static void
+watch_caller (FsLateCall *call)
+{
+  call->caller = fs_request_caller (call->rq);
+  fs_request_watch_interrupt (call->rq, on_interrupt, call);
+}
+
+/* ---- threads of our own ---- */
+
 static void
 run_call (FsLateCall *call)
 {
   g_private_set (&current, call);
   VixExt_UseInterrupt (call->interrupt);
+  watch_caller (call);
   call->run (call);
+  fs_late_call_clear (call);
   VixExt_UseInterrupt (NULL);
   g_private_set (&current, NULL);
   g_atomic_int_set (&call->done, TRUE);
@@ -289,46 +338,4 @@ gboolean
 fs_late_is_here (void)
 {
   return g_private_get (&current) != NULL;
-}
-
-/* ---- callers that are killed ---- */
-
-static gboolean
-look (gpointer data)
-{
-  FsLateCall *call = data;
-
-  if (g_atomic_int_get (&call->done))
-    return G_SOURCE_REMOVE;
-  if (!fs_caller_is_dying (call->caller))
-    return G_SOURCE_CONTINUE;
-  VixExt_Interrupt (call->interrupt);
-  return G_SOURCE_REMOVE;
-}
-
-static gboolean
-look_first (gpointer data)
-{
-  if (look (data) == G_SOURCE_CONTINUE)
-    g_timeout_add_full (G_PRIORITY_DEFAULT, LOOK_MS, look,
-                        g_atomic_rc_box_acquire (data), call_unref);
-  return G_SOURCE_REMOVE;
-}
-
-static void
-on_interrupt (guint64 id, gpointer data)
-{
-  g_idle_add_full (G_PRIORITY_DEFAULT, look_first,
-                   g_atomic_rc_box_acquire (data), call_unref);
-}
-
-void
-fs_late_watch (FsRequest *rq)
-{
-  FsLateCall *call = g_private_get (&current);
-
-  if (call == NULL)
-    return;
-  call->caller = fs_request_caller (rq);
-  fs_request_watch_interrupt (rq, on_interrupt, call);
 }

@@ -14,6 +14,7 @@
 #include <glib.h>
 
 #include "request.h"
+#include "tree.h"
 #include "vix-ext.h"
 
 G_BEGIN_DECLS
@@ -21,13 +22,17 @@ G_BEGIN_DECLS
 /* How many calls libfuse's threads run at once. */
 #define FS_LATE_HERE 16
 
+typedef struct FsMount FsMount;
+
 /* A request with its arguments. */
 typedef struct FsLateCall FsLateCall;
 struct FsLateCall {
-  void (*run) (FsLateCall *call); /* answers @req */
-  fuse_req_t req;
+  void (*run) (FsLateCall *call); /* answers @rq */
+  FsMount *mount;
+  FsRequest *rq; /* owned */
   fuse_ino_t ino;
-  char *name; /* NULL if it has none */
+  FsNode node; /* owned: what that is; of some requests blank */
+  char *name;  /* NULL if it has none */
   size_t size;
   off_t off;
   int whence;
@@ -52,12 +57,14 @@ void fs_late_join_session (FsLate *self, struct fuse_session *session);
  * thread. */
 void fs_late_leave_session (FsLate *self);
 
-/* Runs a copy of @call, at once or by and by. */
+/* Runs a copy of @call, at once or by and by, which takes over what that owns.
+ */
 void fs_late_run (FsLate *self, const FsLateCall *call);
+
+/* Lets go of what @call owns. */
+void fs_late_call_clear (FsLateCall *call);
 
 /* Whether this thread is running one. */
 gboolean fs_late_is_here (void);
-/* If it is: that is answered by @rq, whose caller may be killed. */
-void fs_late_watch (FsRequest *rq);
 
 G_END_DECLS

@@ -52,6 +52,12 @@ fs_request_free (FsRequest *self)
   g_free (self);
 }
 
+fuse_req_t
+fs_request_get_fuse (const FsRequest *self)
+{
+  return self->req;
+}
+
 guint64
 fs_request_id (const FsRequest *self)
 {

@@ -30,6 +30,9 @@ FsRequest *fs_request_new (fuse_req_t req, FsStats *stats, FsOp op,
 void fs_request_free (FsRequest *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FsRequest, fs_request_free)
 
+/* For libfuse's functions that prepare an answer. */
+fuse_req_t fs_request_get_fuse (const FsRequest *self);
+
 /* Different from that of every other request. */
 guint64 fs_request_id (const FsRequest *self);
 
