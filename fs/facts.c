@@ -362,7 +362,8 @@ snapshot_children (Teller *self, FsJson *json, const char *name)
 static void
 snapshot_disks (Teller *self, FsJson *json, const char *name)
 {
-  fs_json_int (json, name, self->node->snapshot->numDisks);
+  if (self->node->snapshot->numDisks >= 0)
+    fs_json_int (json, name, self->node->snapshot->numDisks);
 }
 
 typedef struct {

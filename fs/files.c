@@ -8,6 +8,7 @@
 #include "kept.h"
 #include "mount.h"
 #include "name.h"
+#include "trouble.h"
 
 struct FsFiles {
   FsMount *mount; /* const */
@@ -211,6 +212,24 @@ add_owned (FsListing *self, GHashTable *by_name, gint64 snapshot,
   }
 }
 
+/* Whether it stays so until the VM is another. */
+static gboolean
+is_lasting (int number)
+{
+  return number == 0 || number == EACCES;
+}
+
+/* Who lists the directory gets an empty one: here is why. */
+static void
+tell (FsFiles *self, const FsNode *node, VixError error, const char *message)
+{
+  FsNode vm = *node; /* borrowed: files/ of a snapshot is of the same list */
+
+  vm.snapshot = NULL;
+  if (is_lasting (fs_errno_from_vix (error)))
+    fs_troubles_tell (self->mount->troubles, &vm, "files", error, message);
+}
+
 static VixError
 list_files (FsFiles *self, const FsNode *node, gint64 snapshot,
             VixExtFile **ret_files, gsize *ret_count)
@@ -226,6 +245,8 @@ list_files (FsFiles *self, const FsNode *node, gint64 snapshot,
     g_debug ("files of %s: %s: %s", node->vm->displayName,
              VixExt_GetErrorName (error), text);
   }
+  if (snapshot == 0)
+    tell (self, node, error, message);
   Vix_FreeBuffer (message);
   return error;
 }
@@ -302,7 +323,7 @@ fs_files_get (FsFiles *self, const FsNode *node)
     return listing;
   fs_listing_unref (listing);
   listing = make_listing (self, node);
-  if (listing->error == 0)
+  if (is_lasting (listing->error))
     fs_kept_put (self->kept, key, listing, 1);
   return listing;
 }

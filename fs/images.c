@@ -139,6 +139,13 @@ add_image (FsImageList *self, FsImages *images, const FsNode *node,
   g_array_append_val (self->images, image);
 }
 
+/* Hosts that are away are told of elsewhere, and what is gone is gone. */
+static gboolean
+is_told (int number)
+{
+  return number != EHOSTDOWN && number != ENOENT && number != EINTR;
+}
+
 static FsImageList *
 make_list (FsImages *self, const FsNode *node)
 {
@@ -151,10 +158,9 @@ make_list (FsImages *self, const FsNode *node)
     fs_host_handle (fs_mount_host (self->mount, node)), node->vm->id,
     node->snapshot->id, &images, &count, &message);
 
-  if (VIX_FAILED (error))
-    g_debug ("disks of %s: %s", node->vm->displayName,
-             VixExt_GetErrorName (error));
   list->error = fs_errno_from_vix (error);
+  if (is_told (list->error))
+    fs_troubles_tell (self->mount->troubles, node, "disks", error, message);
   for (i = 0; i < count && list->images->len < FS_INDEX_MAX; i++)
     add_image (list, self, node, &images[i]);
   list->made = g_get_monotonic_time ();

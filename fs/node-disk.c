@@ -15,7 +15,7 @@
 gboolean
 fs_disks_are_present (FsMount *mount, const FsNode *dir)
 {
-  return dir->snapshot->numDisks > 0;
+  return dir->snapshot->numDisks != 0;
 }
 
 /* ---- which node is which ---- */

@@ -507,15 +507,19 @@ collect_alias (const FsVm *self, guint32 alias, FsStale *stale)
     collect (self, pairs[i].slot, FS_KIND_OLDER, alias, stale);
 }
 
+/* More than a VM can have: four SCSI controllers of 64, and others. */
+#define MANY_DISKS 512
+
 /* Files that tell what a snapshot changed tell of its parent, which may become
  * another. */
 static void
 collect_changes (const FsVm *self, guint32 slot, gint64 id, FsStale *stale)
 {
   const VixExtSnapshot *snapshot = fs_record_snapshot (self->record, id);
+  int n = snapshot->numDisks >= 0 ? snapshot->numDisks : MANY_DISKS;
   int i;
 
-  for (i = 1; i <= MIN (snapshot->numDisks, FS_INDEX_MAX); i++) {
+  for (i = 1; i <= MIN (n, FS_INDEX_MAX); i++) {
     collect (self, slot, FS_KIND_CHANGES, (guint32)i, stale);
     if (slot == self->newest)
       collect (self, slot, FS_KIND_LATEST_CHANGES, (guint32)i, stale);

@@ -108,6 +108,79 @@ no_privilege_is_told () {
   return $status
 }
 
+# The session lives, and files are refused as if it did not: it is renewed once
+# for who asks, who is then told what to do.
+refused_sessions_are_told () {
+  local before
+  put "$vm-000001-sesparse.vmdk" --data-urlencode status=401 && remount \
+    && ls -l "$snaps/s1/disks" >/dev/null || return 1
+  before=$(calls a Login)
+  gives EACCES errno_of "open('$(image 1)').read(1)" \
+    && same "$((before + 1))" "$(calls a Login)" \
+    && xattr error "$snaps" | grep -F 'Datastore.Browse' \
+    && grep 'scsi0:0 cannot be read.*HTTP status 401' "$scratch/mnt.err" \
+    && cmp "$store/raw0" "$(image 1 1)" \
+    && grep -q 'connected' "$mnt/.vixfs/hosts"
+  local status=$?
+  put "$vm-000001-sesparse.vmdk" --data-urlencode status=200
+  ((status == 0)) && cmp "$store/raw1" "$(image 1)"
+}
+
+# Which files a VM has is not told: its disks are in what its snapshots'
+# configurations say, and a walk is told why files/ is empty.
+files_may_be_withheld () {
+  order a set hide=layoutEx || return 1
+  remount && images_are_right \
+    && same $'scsi0-0.changes\nscsi0-0.img\nscsi0-1.changes\nscsi0-1.img' \
+      "$(ls "$mnt/$vm/latest/disks")" \
+    && same "$size" "$(($(stat -c '%b * 512' "$(image 0)")))" \
+    && same "$(stat -c '%.Y %.Z' "$(image 0 1)")" \
+      "$(stat -c '%.Y %.Z' "$(image 1 1)")" \
+    && grep -q . "$snaps/s1/disks/scsi0-0.changes" \
+    && cmp /dev/null "$snaps/s1/disks/scsi0-1.changes" \
+    && [[ ! -s $scratch/mnt.err ]] \
+    && same '' "$(find "$mnt/$vm/files" "$snaps/s1/files" -type f)" \
+    && gives EACCES errno_of "open('$mnt/$vm/files/$vm.vmx').read(1)" \
+    && xattr error "$mnt/$vm" | grep -F 'no layoutEx' \
+    && same 1 "$(grep -c 'files cannot be read' "$scratch/mnt.err")" \
+    && ! info "$snaps/s1/info.json" 'a["disks"]' 2>/dev/null
+  local status=$?
+  order a set hide=
+  return $status
+}
+
+# Nor more than the newest file of each disk: the files' own hints lead on, to
+# any datastore of the datacenter and no further.
+heads_may_be_all_that_is_told () {
+  order a vm/set vm="$vm" chain=head || return 1
+  remount && images_are_right && hints_lead /vmfs/volumes/LocalDS_0/"$vm" \
+    && hints_lead "../$vm" && hints_lead "../x/../$vm/." \
+    && ! hints_lead "../../LocalDS_1/$vm" 2>/dev/null \
+    && ! hints_lead /vmfs/volumes/LocalDS_7/"$vm" 2>/dev/null \
+    && grep 'LocalDS_7/.* is on no datastore' "$scratch/mnt.err" \
+    && ! hints_lead "/etc" 2>/dev/null && ! hints_lead '[LocalDS_0] x' 2>/dev/null
+  local status=$?
+  cp "$store/unhinted" "$store/$vm-000001.vmdk"
+  order a vm/set vm="$vm" chain=all && return $status
+}
+hints_lead () { # DIRECTORY
+  [[ -e $store/unhinted ]] || cp "$store/$vm-000001.vmdk" "$store/unhinted"
+  sed "s|^parentFileNameHint=.*|parentFileNameHint=\"$1/$vm.vmdk\"|" \
+    "$store/unhinted" >"$store/$vm-000001.vmdk"
+  remount && cmp "$store/raw1" "$(image 1)"
+}
+
+# Nor the configurations: then nothing names the disks.
+configurations_may_be_withheld () {
+  order a set hide=layoutEx,config || return 1
+  remount && fails '' ls "$snaps/s1/disks" \
+    && xattr error "$snaps" | grep -F System.Read \
+    && same 1 "$(grep -c 'disks cannot be read' "$scratch/mnt.err")"
+  local status=$?
+  order a set hide=
+  return $status
+}
+
 # Their disks are objects: no file to be had, by whatever name.
 object_stores_are_told () { # TYPE NAME
   order a datastore/set datastore=LocalDS_0 type="$1" \
@@ -135,6 +208,10 @@ check locked-files-are-busy answering 500 "$vm-000001-sesparse.vmdk" \
 check missing-files-are-told answering 404 "$vm-000001-sesparse.vmdk" \
   refused ENOENT 'no such file'
 check no-privilege-is-told no_privilege_is_told
+check refused-sessions-are-told refused_sessions_are_told
+check files-may-be-withheld files_may_be_withheld
+check heads-may-be-all-that-is-told heads_may_be_all_that_is_told
+check configurations-may-be-withheld configurations_may_be_withheld
 check vsan-is-told object_stores_are_told vsan vSAN
 check vvol-is-told object_stores_are_told VVOL vVol
 check all-is-well-again all_is_well_again

@@ -67,7 +67,8 @@ typedef struct VixExtSnapshot {
   const char *description; /* may be "" */
   int powerState;          /* VIX_POWERSTATE_* that a revert restores */
   int flags;               /* VIXEXT_SNAPSHOT_* above */
-  int numDisks;            /* disks that are part of it */
+  int numDisks;            /* disks that are part of it; -1: not known, see
+                            * VixExt_ListImages */
 } VixExtSnapshot;
 
 typedef struct VixExtDisk {

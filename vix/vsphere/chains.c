@@ -51,15 +51,22 @@ typedef struct {
   char *dc_path;
 } Resolver;
 
+/* The length of "[ds] dir/" in the path of a descriptor. */
+static gsize
+measure_directory (const char *descriptor)
+{
+  const char *slash = strrchr (descriptor, '/');
+  const char *bracket = strchr (descriptor, ']');
+
+  if (slash != NULL)
+    return (gsize)(slash + 1 - descriptor);
+  return (gsize)(bracket + 1 - descriptor) + strspn (bracket + 1, " ");
+}
+
 /* (transfer full) (nullable): extents lie beside their descriptor. */
 static char *
 find_extent (const char *descriptor, const char *name, GError **error)
 {
-  const char *slash = strrchr (descriptor, '/');
-  const char *bracket = strchr (descriptor, ']');
-  gsize dir = slash != NULL ? (gsize)(slash + 1 - descriptor)
-                            : (gsize)(bracket + 1 - descriptor);
-
   if (*name == '\0' || strpbrk (name, "/\\") != NULL || strcmp (name, ".") == 0
       || strcmp (name, "..") == 0) {
     g_set_error (error, VIX_ERROR, VIX_E_FILE_ACCESS_ERROR,
@@ -67,8 +74,66 @@ find_extent (const char *descriptor, const char *name, GError **error)
                  descriptor, name);
     return NULL;
   }
-  dir += slash == NULL ? strspn (descriptor + dir, " ") : 0;
-  return g_strdup_printf ("%.*s%s", (int)dir, descriptor, name);
+  return g_strdup_printf ("%.*s%s", (int)measure_directory (descriptor),
+                          descriptor, name);
+}
+
+static gboolean
+has_store (const Resolver *self, const char *name)
+{
+  gboolean has;
+
+  vix_lock (&self->host->lock);
+  has = vsphere_mirror_get_store_type (self->host->mirror, self->dc_path, name)
+        != NULL;
+  vix_unlock (&self->host->lock);
+  return has;
+}
+
+#define VOLUMES "/vmfs/volumes/"
+
+/* (transfer full) (nullable): "/store/dir/file" for the hint in @descriptor,
+ * which may still lead anywhere. */
+static char *
+join_hint (const char *descriptor, const char *hint)
+{
+  const char *bracket = strchr (descriptor, ']');
+  const char *dir = bracket + 1 + strspn (bracket + 1, " ");
+  gsize n = measure_directory (descriptor);
+
+  if (g_str_has_prefix (hint, VOLUMES))
+    return g_strdup (hint + strlen (VOLUMES) - 1);
+  if (*hint == '/' || *hint == '[' || strchr (hint, '\\') != NULL)
+    return NULL;
+  return g_strdup_printf ("/%.*s/%.*s%s", (int)(bracket - descriptor - 1),
+                          descriptor + 1, (int)(n - (gsize)(dir - descriptor)),
+                          dir, hint);
+}
+
+/* (transfer full) (nullable): a parent is on a datastore of that datacenter,
+ * wherever there. */
+static char *
+find_parent (const Resolver *self, const char *descriptor, const char *hint,
+             GError **error)
+{
+  g_autofree char *joined = join_hint (descriptor, hint);
+  g_autofree char *path
+    = joined == NULL ? NULL : g_canonicalize_filename (joined, "/");
+  const char *rest = path == NULL ? NULL : strchr (path + 1, '/');
+  g_autofree char *store
+    = rest == NULL ? NULL : g_strndup (path + 1, (gsize)(rest - path) - 1);
+  g_autofree char *first
+    = joined == NULL ? NULL : g_strndup (joined + 1, strcspn (joined + 1, "/"));
+
+  /* What climbs out of its datastore is not looked for in another. */
+  if (store != NULL && g_str_equal (store, first) && has_store (self, store))
+    return g_strdup_printf ("[%s] %s", store, rest + 1);
+  g_set_error (error, VIX_ERROR, VIX_E_FILE_ACCESS_ERROR,
+               "%s: %s does not tell the files of the disk, and its parent "
+               "\"%s\" is on no datastore that is known by that name",
+               descriptor, vsphere_session_get_host (self->host->session),
+               hint);
+  return NULL;
 }
 
 /* Any thread: nothing of it changes. */
@@ -82,6 +147,8 @@ resolver_open (VmdkResolver *base, const char *relative_to, const char *name,
   g_assert (!writable);
   if (role == VMDK_ROLE_EXTENT)
     path = find_extent (relative_to, name, error);
+  else if (role == VMDK_ROLE_PARENT)
+    path = find_parent (self, relative_to, name, error);
   else
     path = g_strdup (name);
   return path == NULL ? NULL
@@ -111,6 +178,18 @@ resolver_init (Resolver *self, VsphereHost *host, const char *id)
     self->dc_path = g_strdup ("");
 }
 
+/* A host that names one file either means all there are, or does not tell the
+ * others (so before API 4.0): then the files say it. */
+static VmdkChain *
+open_links (Resolver *resolver, const VsphereDisk *disk, GError **error)
+{
+  if (disk->n_chain == 1)
+    return vmdk_chain_open (&resolver->base, NULL, disk->chain[0], error);
+  return vmdk_chain_open_known (
+    &resolver->base, (const char *const *)disk->chain, disk->n_chain,
+    vsphere_datastore_get_at_once (resolver->host), error);
+}
+
 VmdkChain *
 vsphere_chain_open (VsphereHost *host, const char *id, const VsphereDisk *disk,
                     GError **error)
@@ -124,9 +203,7 @@ vsphere_chain_open (VsphereHost *host, const char *id, const VsphereDisk *disk,
     return NULL;
   }
   resolver_init (&resolver, host, id);
-  chain = vmdk_chain_open_known (
-    &resolver.base, (const char *const *)disk->chain, disk->n_chain,
-    vsphere_datastore_get_at_once (host), error);
+  chain = open_links (&resolver, disk, error);
   if (chain == NULL)
     return NULL;
   if (vmdk_chain_get_capacity (chain) != (guint64)disk->bytes) {

@@ -3,8 +3,10 @@
  * chains.h - from a snapshot to its disks, and from a disk to its chain of
  * files on the datastore.
  *
- * Which files a disk is made of is what the host says, never what descriptors
- * say: those name extents beside them and nothing else.
+ * Which files a disk is made of is what the host says, not what descriptors
+ * say: those name extents beside them and nothing else. Only of a host that
+ * names the newest file alone the descriptors are asked for parents, on the
+ * datastores that it has.
  */
 #pragma once
 

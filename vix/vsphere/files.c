@@ -11,6 +11,21 @@
 #include "vsphere/host-private.h"
 
 static gboolean
+check_told (VsphereHost *host, const VsphereVm *vm, GError **error)
+{
+  if (!vsphere_vm_lacks_files (vm))
+    return TRUE;
+  g_set_error (
+    error, VIX_ERROR, VIX_E_HOST_USER_PERMISSIONS,
+    "%s does not tell which files \"%s\" has (no layoutEx): the role "
+    "of this user needs System.Read on it, and the host the API 4.0; "
+    "its snapshots' disks do not depend on that",
+    vsphere_session_get_host (host->session),
+    vsphere_vm_get_record (vm)->displayName);
+  return FALSE;
+}
+
+static gboolean
 list_locked (VsphereHost *host, const char *id, gint64 snapshot,
              VixExtFile **ret_files, gsize *ret_count, GError **error)
 {
@@ -26,6 +41,8 @@ list_locked (VsphereHost *host, const char *id, gint64 snapshot,
     return FALSE;
   }
   record = vsphere_vm_get_record (vm);
+  if (!check_told (host, vm, error))
+    return FALSE;
   if (snapshot == 0) {
     *ret_files = vsphere_vm_list_files (vm, NULL, record->changed, ret_count);
     return TRUE;

@@ -81,7 +81,8 @@ find_changed_by (VsphereHost *host, const char *id, const VixExtVM *record,
 
 /* ---- the list ---- */
 
-/* What the disk's files take on the datastore: no less than it holds. */
+/* What the disk's files take on the datastore: no less than it holds. Where the
+ * host does not tell, all of it: programs take what has no blocks for zeros. */
 static gint64
 get_allocated (VsphereHost *host, const char *id, gint64 snapshot,
                const VsphereDisk *disk)
@@ -97,7 +98,7 @@ get_allocated (VsphereHost *host, const char *id, gint64 snapshot,
   if (ref != NULL)
     bytes = vsphere_vm_get_chain_bytes (vm, ref, disk->key);
   vix_unlock (&host->lock);
-  return MIN (bytes, disk->bytes);
+  return bytes > 0 ? MIN (bytes, disk->bytes) : disk->bytes;
 }
 
 gboolean

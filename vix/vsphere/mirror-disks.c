@@ -34,6 +34,10 @@ vsphere_vm_get_chain_state (const VsphereVm *self, gint64 id)
     return 0;
   chains = vsphere_layout_hash_chains (self->layout, ref);
   state = vsphere_hash (state, &chains, sizeof chains);
+  /* What is not told of files may have changed with all else. */
+  if (chains == 0)
+    state = vsphere_hash (state, &self->config_changed,
+                          sizeof self->config_changed);
   state = vsphere_hash (state, &self->needs_consolidation,
                         sizeof self->needs_consolidation);
   /* What a removed ancestor had is merged, perhaps under the same names. */

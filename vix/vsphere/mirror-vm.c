@@ -168,7 +168,9 @@ set_snapshot (VsphereMirror *mirror, MirrorNode *node, gconstpointer value)
   g_array_unref (drafts);
 }
 
-/* Where the files are known, so is which disks a snapshot has. */
+/* Where the files are known, so is which disks a snapshot has. A host that does
+ * not tell them, or not yet, does tell what its configuration was; of a VM that
+ * it cannot get at it tells neither. */
 static VixExtSnapshot *
 count_disks (const VsphereVm *self, const VixExtVM *from)
 {
@@ -177,10 +179,13 @@ count_disks (const VsphereVm *self, const VixExtVM *from)
   const char *ref = self->snapshot_refs;
 
   for (gsize i = 0; i < from->numSnapshots; i++, ref += strlen (ref) + 1) {
+    gpointer count;
+
     snapshots[i] = from->snapshots[i];
-    snapshots[i].numDisks
-      = counts == NULL ? 0
-                       : GPOINTER_TO_INT (g_hash_table_lookup (counts, ref));
+    snapshots[i].numDisks = self->connection != NULL ? 0 : -1;
+    if (counts != NULL
+        && g_hash_table_lookup_extended (counts, ref, NULL, &count))
+      snapshots[i].numDisks = GPOINTER_TO_INT (count);
   }
   return snapshots;
 }
@@ -549,6 +554,12 @@ vsphere_vm_is_confirmed (const VsphereVm *self)
 {
   return self->taken != NULL && self->confirmed_serial == self->taken_serial
          && vix_vm_record_equal (self->taken, self->record);
+}
+
+gboolean
+vsphere_vm_lacks_files (const VsphereVm *self)
+{
+  return self->layout == NULL && self->connection == NULL;
 }
 
 VixExtFile *

@@ -105,6 +105,8 @@ gboolean vsphere_vm_is_confirmed (const VsphereVm *self);
 const char *vsphere_vm_get_snapshot_ref (const VsphereVm *self, gint64 id);
 /* 0 if there is none. */
 gint64 vsphere_vm_find_snapshot_id (const VsphereVm *self, const char *ref);
+/* Whether the host does not tell its files, though it can get at it. */
+gboolean vsphere_vm_lacks_files (const VsphereVm *self);
 /* (transfer full): its files, or those of the snapshot whose object is @ref;
  * see vsphere_layout_list(). */
 VixExtFile *vsphere_vm_list_files (const VsphereVm *self, const char *ref,

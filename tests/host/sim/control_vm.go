@@ -154,6 +154,11 @@ func controlVMSet(o *order) (interface{}, error) {
 				d.nameless = value == "none"
 			}
 			v.disksMoved()
+		case "chain":
+			for _, d := range v.disks {
+				d.headOnly = value == "head"
+			}
+			v.disksMoved()
 		case "base":
 			// A linked clone: where the disks that it was made of are.
 			for i := range v.disks {

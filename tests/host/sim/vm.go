@@ -49,6 +49,7 @@ type disk struct {
 	deltas      int // made so far; numbers are not reused
 	independent bool
 	nameless    bool // its contents: no contentId is told
+	headOnly    bool // its parents are not told
 }
 
 // link is one file of a disk's chain. Merging moves who points to it.
@@ -253,7 +254,9 @@ func (d *disk) backing(l *link, datastore moref) *types.VirtualDiskFlatVer2Backi
 	b.Datastore = &datastore
 	if l.parent != nil {
 		b.DeltaDiskFormat = string(types.VirtualDiskDeltaDiskFormatSeSparseFormat)
-		b.Parent = d.backing(l.parent, datastore)
+		if !d.headOnly {
+			b.Parent = d.backing(l.parent, datastore)
+		}
 	}
 	return b
 }
