@@ -11,13 +11,13 @@ fs_mount_new (const FsOptions *options, const char *label)
   self->started = g_get_real_time () / G_USEC_PER_SEC;
   self->hosts = g_ptr_array_new_with_free_func ((GDestroyNotify)fs_host_free);
   self->tree = fs_tree_new ();
-  self->troubles = fs_troubles_new (self->tree);
+  self->events = fs_events_new (fs_mount_interrupted, self);
+  self->troubles = fs_troubles_new (self->tree, self->events);
   self->files = fs_files_new (self);
   self->images = fs_images_new (self);
   self->diffs = fs_diffs_new (self);
   self->changes = fs_changes_new (self);
   self->notify = fs_notify_new (&self->stats);
-  self->events = fs_events_new (fs_mount_interrupted, self);
   self->late = fs_late_new ();
   return self;
 }
@@ -61,13 +61,13 @@ fs_mount_close (FsMount *self)
     fs_host_close (self->hosts->pdata[i]);
   fs_late_free (self->late);
   g_ptr_array_unref (self->hosts);
-  fs_events_free (self->events);
   fs_notify_free (self->notify);
   fs_changes_free (self->changes);
   fs_files_free (self->files);
   fs_diffs_free (self->diffs);
   fs_images_free (self->images);
   fs_troubles_free (self->troubles);
+  fs_events_free (self->events);
   fs_tree_free (self->tree);
   g_free (self->label);
   g_free (self);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "trouble.h"
 
+#include "errno-map.h"
+#include "json.h"
 #include "kept.h"
 #include "name.h"
 #include "vix-ext.h"
 
 struct FsTroubles {
-  FsTree *tree; /* const */
-  FsKept *told; /* the VixError as a pointer; NULL is VIX_OK */
+  FsTree *tree;     /* const */
+  FsEvents *events; /* const */
+  FsKept *told;     /* the VixError as a pointer; NULL is VIX_OK */
 };
 
 static gpointer
@@ -22,11 +25,12 @@ drop_code (gpointer code)
 }
 
 FsTroubles *
-fs_troubles_new (FsTree *tree)
+fs_troubles_new (FsTree *tree, FsEvents *events)
 {
   FsTroubles *self = g_new0 (FsTroubles, 1);
 
   self->tree = tree;
+  self->events = events;
   self->told = fs_kept_new (FS_TROUBLES_KEPT, keep_code, drop_code);
   return self;
 }
@@ -67,26 +71,63 @@ fs_trouble_set_error (FsTree *tree, guint32 slot, VixError error,
   fs_tree_set_error (tree, slot, text);
 }
 
+/* An event about the disk or file @what; @text: the line for people. */
+static void
+add_event (FsTroubles *self, const char *vm_path, const char *snapshot,
+           const char *what, VixError error, const char *message,
+           const char *text)
+{
+  GString *line = g_string_new (NULL);
+  FsJson json;
+
+  fs_json_init (&json, line, FALSE);
+  fs_json_begin (&json, NULL, '{');
+  fs_json_time (&json, "time", g_get_real_time ());
+  fs_json_string (&json, "event", "unreadable");
+  fs_json_string (&json, "vm", vm_path);
+  fs_json_string (&json, "snapshot", snapshot);
+  fs_json_string (&json, "name", what);
+  fs_json_string (&json, "errno", fs_errno_name (fs_errno_from_vix (error)));
+  fs_json_string (&json, "error", VixExt_GetErrorName (error));
+  fs_json_string (&json, "message", message);
+  fs_json_end (&json, '}');
+  fs_events_add (self->events, g_string_free (line, FALSE), text);
+}
+
+/* Where people look: the log of the system, .vixfs/log and .vixfs/events. */
+static void
+tell_all (FsTroubles *self, const FsNode *node, const char *what,
+          VixError error, const char *message)
+{
+  g_autofree char *vm_path = fs_tree_path (self->tree, node->id.slot);
+  g_autofree char *snapshot
+    = node->snapshot != NULL
+        ? fs_tree_snapshot_name (self->tree, node->id.slot, node->snapshot->id)
+        : NULL;
+  g_autofree char *quoted = fs_text_escape (snapshot);
+  g_autofree char *reason = fs_text_escape (message);
+  g_autofree char *text = NULL;
+
+  if (vm_path == NULL)
+    return; /* it is gone */
+  text = g_strdup_printf (
+    "%s: %s%s%s%s cannot be read: %s: %s", vm_path,
+    snapshot != NULL ? "snapshot \"" : "", snapshot != NULL ? quoted : "",
+    snapshot != NULL ? "\": " : "", what, VixExt_GetErrorName (error), reason);
+  g_warning ("%s", text);
+  add_event (self, vm_path, snapshot, what, error, message, text);
+}
+
 void
 fs_troubles_tell (FsTroubles *self, const FsNode *node, const char *what,
                   VixError error, const char *message)
 {
-  g_autofree char *where = NULL;
-  g_autofree char *text = NULL;
-
   if (VIX_ERROR_CODE (error) == VIX_E_CANCELLED)
     return;
   if (message == NULL || *message == '\0')
     message = Vix_GetErrorText (error, NULL);
   if (VIX_FAILED (error))
     fs_trouble_set_error (self->tree, node->id.slot, error, message);
-  if (!is_new (self, node, what, error) || VIX_SUCCEEDED (error))
-    return;
-  text = fs_text_escape (message);
-  if (node->snapshot != NULL)
-    where = g_strdup_printf ("snapshot %" G_GINT64_FORMAT ": ",
-                             (gint64)node->snapshot->id);
-  g_warning ("%s: %s%s cannot be read: %s: %s", node->vm->displayName,
-             where != NULL ? where : "", what, VixExt_GetErrorName (error),
-             text);
+  if (is_new (self, node, what, error) && VIX_FAILED (error))
+    tell_all (self, node, what, error, message);
 }

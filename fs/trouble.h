@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * trouble.h - what cannot be read, told where people look for it: in the log,
- * once for each thing and cause however often a walk comes by, and by
- * user.vix.error, which has what failed last.
+ * trouble.h - what cannot be read, told where people look for it: in the log of
+ * the system, .vixfs/log and .vixfs/events, once for each thing and cause
+ * however often a walk comes by, and by user.vix.error, which has what failed
+ * last.
  *
  * Any thread. Lock level 2, and nothing is called while it is held.
  */
@@ -10,6 +11,7 @@
 
 #include <glib.h>
 
+#include "events.h"
 #include "tree.h"
 #include "vix.h"
 
@@ -20,8 +22,8 @@ G_BEGIN_DECLS
 
 typedef struct FsTroubles FsTroubles;
 
-/* @tree outlives it. */
-FsTroubles *fs_troubles_new (FsTree *tree);
+/* @tree and @events outlive it. */
+FsTroubles *fs_troubles_new (FsTree *tree, FsEvents *events);
 void fs_troubles_free (FsTroubles *self); /* NULL is ignored */
 
 /**

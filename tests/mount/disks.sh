@@ -253,7 +253,7 @@ missing_files_are_told_once () {
       && fails 'needs cleaning' stat "$s/s1/disks/scsi0-0.changes" \
       && fails 'needs cleaning' cat "$s/s1/disks/scsi0-0.img" || return 1
   done
-  same 1 "$(grep -c 'snapshot 2: scsi0:0 cannot be read' "$scratch/mnt.err")" \
+  same 1 "$(grep -c 'snapshot "s1": scsi0:0 cannot be read' "$scratch/mnt.err")" \
     && getfattr --only-values -n user.vix.error "$s" | grep -F "${file##*/}" \
     && mv "$file.away" "$file" && within 10 stat "$s/s1/disks/scsi0-0.img" \
     && cat "$s/s1/disks/scsi0-0.changes" >/dev/null

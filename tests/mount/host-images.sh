@@ -87,6 +87,8 @@ refused () {
   xattr error "$snaps" | grep -F -- "$2" \
     && same 1 "$(grep -c 'scsi0:0 cannot be read' "$scratch/mnt.err")" \
     && grep -F 'cannot be read' "$scratch/mnt.err" | grep -F -- "$2" \
+    && same 1 "$(grep -cF "$vm: snapshot \"s1\": scsi0:0 cannot be read: VIX_E_" \
+      "$mnt/.vixfs/log")" \
     && cmp "$store/raw0" "$(image 1 1)"
 }
 
