@@ -130,6 +130,15 @@ count_fetched (Rig *rig)
     ((VsphereHost *)rig->bed->host)->transfer);
 }
 
+/* Bytes that the host's answers were to have. */
+static gint64
+count_promised (Rig *rig)
+{
+  g_autofree char *json = bed_ctl (rig->sim, "counters");
+
+  return bed_number (json, "content");
+}
+
 /* ---- what is read ---- */
 
 static void
@@ -229,6 +238,7 @@ test_many_readers (void)
   g_autoptr (Rig) rig = rig_new (least_memory, FALSE);
   g_autoptr (VmdkSource) one = open_file (rig);
   g_autoptr (VmdkSource) other = open_file (rig);
+  g_autofree char *json = NULL;
   GThread *threads[16];
   Reader readers[16];
 
@@ -239,6 +249,23 @@ test_many_readers (void)
   }
   for (guint i = 0; i < 16; i++)
     g_thread_join (threads[i]);
+  /* Three for files; SOAP has two at most. */
+  json = bed_ctl (rig->proxy, "counters");
+  g_assert_cmpint (bed_number (json, "connected"), <=, 3 + 2);
+}
+
+/* What has no room is fetched again. */
+static void
+test_cache_has_its_size (void)
+{
+  g_autoptr (Rig) rig = rig_new (least_memory, FALSE);
+  g_autoptr (VmdkSource) source = open_file (rig);
+  guint64 once;
+
+  check_all (rig, source, 128 * KIB);
+  once = count_fetched (rig);
+  check_all (rig, source, 128 * KIB);
+  g_assert_cmpuint (count_fetched (rig) - once, >=, FILE_BYTES - 4 * MIB);
 }
 
 /* ---- one transfer for all ---- */
@@ -300,6 +327,24 @@ test_faults_are_not_seen (gconstpointer data)
   check_all (rig, source, 512 * KIB);
   json = bed_ctl (rig->proxy, "rules");
   g_assert_cmpint (bed_number (json, "hits"), >, 0);
+}
+
+/* Half of an answer is lost each time: 1 + 1/2 + 1/4 + 1/8 MiB are asked for,
+ * not the whole part again and again. */
+static void
+test_the_rest_is_asked_for (void)
+{
+  g_autoptr (Rig) rig = rig_new (hasten, FALSE);
+  g_autoptr (VmdkSource) source = open_file (rig);
+  gint64 before = count_promised (rig);
+  g_autoptr (GError) error = NULL;
+
+  g_free (
+    bed_ctl (rig->proxy, "rule?method=folder&times=3&action=drop-middle"));
+  error = check_part (rig, source, 4 * MIB, MIB);
+  g_assert_no_error (error);
+  g_assert_cmpint (count_promised (rig) - before, >, 3 * MIB / 2);
+  g_assert_cmpint (count_promised (rig) - before, <, 2 * MIB);
 }
 
 /* The beginning comes in pieces then, all of one file. */
@@ -624,6 +669,7 @@ main (int argc, char **argv)
   g_test_add_func ("/transfer/random-reads-fetch-little",
                    test_random_reads_fetch_little);
   g_test_add_func ("/transfer/many-readers", test_many_readers);
+  g_test_add_func ("/transfer/cache-has-its-size", test_cache_has_its_size);
   g_test_add_func ("/transfer/one-for-two", test_one_transfer_for_two);
   g_test_add_func ("/transfer/kept-between-openings",
                    test_kept_between_openings);
@@ -636,6 +682,8 @@ main (int argc, char **argv)
     name = g_strconcat ("/transfer/fault-while-opening/", faults[i].name, NULL);
     g_test_add_data_func (name, faults[i].rule, test_faults_while_opening);
   }
+  g_test_add_func ("/transfer/the-rest-is-asked-for",
+                   test_the_rest_is_asked_for);
   g_test_add_func ("/transfer/session-expires", test_session_expires);
   g_test_add_func ("/transfer/host-is-away", test_host_is_away);
   for (gsize i = 0; i < G_N_ELEMENTS (refusals); i++) {

@@ -70,7 +70,37 @@ take_snapshots () {
   done
 }
 
-remount_vms () { stop_vixfs && mount_it; }
+remount_vms () { stop_vixfs && mount_it "$@"; }
+
+# read_again: an image is read twice; prints how many bytes the host was asked
+# for the second time. The kernel is made to forget its pages in between.
+read_again () {
+  python3 - "$disks/scsi0-0.img" "$(of a CONTROL)/counters" <<'P'
+import json, os, sys, urllib.request
+def promised():
+    return json.load(urllib.request.urlopen(sys.argv[2]))['content']
+fd = os.open(sys.argv[1], os.O_RDONLY)
+for _ in range(2):
+    before = promised()
+    os.lseek(fd, 0, os.SEEK_SET)
+    while os.read(fd, 1 << 20):
+        pass
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+print(promised() - before)
+P
+}
+
+# What has room in cache= is not fetched again, what has none is; and what the
+# kernel keeps is not even read again.
+memory_is_as_told () {
+  local bytes
+  remount_vms && (($(read_again) < size / 8)) \
+    && remount_vms -o cache=4M && (($(read_again) >= size - (5 << 20))) \
+    && cat "$disks/scsi0-1.img" >/dev/null || return 1
+  bytes=$(image_bytes)
+  cmp "$scratch/want/scsi0-1.img" "$disks/scsi0-1.img" \
+    && so_much 0 $(($(image_bytes) - bytes))
+}
 
 with_restic () { restic -q -r "$scratch/nightly" "$@"; }
 restic_backup () { with_restic backup "$mnt/$vm/latest"; }
@@ -97,7 +127,7 @@ borg_reads_what_changed () {
 
 mount_it () {
   start_vixfs "https://root@127.0.0.1:$a_PORT/sdk" "$mnt" \
-    -o "credentials=$(credentials),cacert=$a_CERT"
+    -o "credentials=$(credentials),cacert=$a_CERT" "$@"
 }
 
 host_sim a -vms 1 -disks 2 -disk-kb $((size >> 10)) || exit 1
@@ -105,6 +135,7 @@ make_disks || exit 1
 mount_it || exit 1
 check two-snapshots take_snapshots
 check_tools
+check memory-is-as-told memory_is_as_told
 check restic-reads-what-changed restic_reads_what_changed
 check borg-reads-what-changed borg_reads_what_changed
 check it-unmounts stop_vixfs

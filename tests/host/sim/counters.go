@@ -4,11 +4,12 @@ package main
 
 import "sync/atomic"
 
-// counters are what tests judge a client's manners by. The first three are
+// counters are what tests judge a client's manners by. The first four are
 // atomic, the rest is guarded by the world's lock.
 type counters struct {
 	connections, connected int64
 	sent                   int64 // bytes of SOAP answers, uncompressed
+	content                int64 // bytes that answers of /folder promised
 
 	soap       map[string]int // calls by method
 	http       map[string]int // other requests
@@ -26,6 +27,7 @@ type counters struct {
 func (c *counters) reset() {
 	atomic.StoreInt64(&c.connections, 0)
 	atomic.StoreInt64(&c.sent, 0)
+	atomic.StoreInt64(&c.content, 0)
 	c.soap = make(map[string]int)
 	c.http = make(map[string]int)
 	c.faults = make(map[string]int)
@@ -61,6 +63,7 @@ func (w *world) report() map[string]interface{} {
 		"soap": w.stats.soap, "soapTotal": total, "http": w.stats.http,
 		"faults": w.stats.faults, "taskFaults": w.stats.taskFaults,
 		"creates": w.stats.creates, "bytes": atomic.LoadInt64(&w.stats.sent),
+		"content":  atomic.LoadInt64(&w.stats.content),
 		"sessions": len(w.sessions), "logins": w.stats.logins,
 		"logouts": w.stats.logouts, "badLogins": w.stats.badLogins,
 		"restarts": w.stats.restarts, "waits": w.stats.waits,

@@ -13,7 +13,9 @@ import (
 	"path"
 	"regexp"
 	"sort"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/vmware/govmomi/vim25/mo"
@@ -316,7 +318,20 @@ func (w *world) serveFolder(out http.ResponseWriter, r *http.Request) {
 		defer closer.Close()
 	}
 	out.Header().Set("Content-Type", "application/octet-stream")
-	http.ServeContent(out, r, "", when, content)
+	http.ServeContent(&promise{out, w}, r, "", when, content)
+}
+
+// promise counts the bytes that an answer says it has.
+type promise struct {
+	http.ResponseWriter
+	w *world
+}
+
+func (p *promise) WriteHeader(status int) {
+	if n, err := strconv.ParseInt(p.Header().Get("Content-Length"), 10, 64); err == nil {
+		atomic.AddInt64(&p.w.stats.content, n)
+	}
+	p.ResponseWriter.WriteHeader(status)
 }
 
 func (w *world) serveListing(out http.ResponseWriter, names []string) {
