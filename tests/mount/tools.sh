@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Sourced, not run, after lib.sh or host-lib.sh: backup tools that copy the two
 # images of $disks and give back what they copied, which has to be what is in
-# $scratch/want; copies take at most $most bytes each. Exit status 77 where one
-# of the tools is missing.
+# $scratch/want; copies take at most $most bytes each. And what the README says to
+# do with them, as it is written there. Exit status 77 where one of the tools is
+# missing.
 # shellcheck disable=SC2154 # scratch, mnt: of lib.sh; disks, most: the caller's
 for tool in restic borg mke2fs debugfs sfdisk losetup partx; do
   command -v "$tool" >/dev/null || exit 77
 done
+readme=$(dirname "${BASH_SOURCE[0]}")/../../README.md
 copy=$scratch/out
 loop=
 export RESTIC_PASSWORD=only-a-test RESTIC_CACHE_DIR=$scratch/restic-cache
@@ -101,6 +103,49 @@ partition_is_read () {
     | cmp "$scratch/files/notes" -
 }
 
+# The commands below the recipe's name in the README, its places being ours.
+recipe () { # NAME
+  awk -v name="$1" '
+    index ($0, "**" name) == 1 { found = 1 }
+    found && /^    / { print; told = 1; next }
+    told && NF > 0 { exit }' "$readme" \
+    | sed "s,/mnt/web01/snapshots/\(v2\|tuesday\),${disks%/disks},
+        s,/srv/,$scratch/,g; s,/backup/,$scratch/backup/,g"
+}
+
+# A copy of the parent's image becomes one of this snapshot's.
+difference_is_copied () {
+  mkdir "$scratch/backup" \
+    && cp --sparse=always "${disks%/disks}/parent/disks/scsi0-0.img" \
+      "$scratch/backup" \
+    && ! cmp -s "$scratch/want/scsi0-0.img" "$scratch/backup/scsi0-0.img" \
+    && recipe 'Only the difference' >"$scratch/recipe" \
+    && bash -eu "$scratch/recipe" \
+    && cmp "$scratch/want/scsi0-0.img" "$scratch/backup/scsi0-0.img"
+}
+
+vm_is_rebuilt () {
+  local again=$scratch/again i
+  recipe 'Rebuilding a VM' >"$scratch/recipe" && grep -q . "$scratch/recipe" \
+    && bash -eu "$scratch/recipe" && mkdir "$again" \
+    && start_vixfs "$scratch/restored" "$again" \
+    && mkdir "$again/web01/snapshots/first" || return 1
+  for i in 0 1; do
+    same "$(sha256sum <"$scratch/want/scsi0-$i.img")" \
+      "$(sha256sum <"$again/web01/snapshots/first/disks/scsi0-$i.img")" \
+      || return 1
+  done
+  same "$(grep -c fileName "$again/web01/snapshots/first/config.vmx")" 2 \
+    && stop_vixfs "$again" && whole_restored
+}
+
+whole_restored () {
+  local disk
+  for disk in "$scratch"/restored/web01/*.vmdk; do
+    qemu-img check -q "$disk" || return 1
+  done
+}
+
 check_tools () {
   check checksums-are-equal checksums_are_equal
   check cp-and-back cp_and_back
@@ -113,6 +158,8 @@ check_tools () {
   else
     check partition-is-read partition_is_read
   fi
+  check difference-is-copied difference_is_copied
+  check vm-is-rebuilt vm_is_rebuilt
 }
 
 # ---- what is read of latest/ ----
