@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * mirror-private.h - what mirror.c (objects and their tree) and mirror-vm.c
- * (what a virtual machine is made of) share.
+ * mirror-private.h - what mirror.c (objects and how hosts tell of them),
+ * mirror-vm.c (what a virtual machine is made of), mirror-path.c (where things
+ * are) and mirror-changes.c (what others have to be told) share.
  */
 #pragma once
 
@@ -32,14 +33,40 @@ struct MirrorNode {
   MirrorNode *vapp;   /* the vApp it is in */
 };
 
-/* Present or not, made if need be. */
-MirrorNode *mirror_get_node (VsphereMirror *self, MirrorKind kind,
-                             const char *value);
+typedef struct {
+  MirrorNode node;
+  gint64 capacity;
+  gint64 free_space;
+  gboolean accessible;
+  char *type;
+} MirrorStore;
+
+struct VsphereMirror {
+  gboolean flat;
+  GHashTable *nodes;   /* set of MirrorNode, by kind and value */
+  GPtrArray *dirty;    /* VsphereVm whose record may differ from `taken` */
+  GPtrArray *homeless; /* those of them whose place has not come yet */
+  GPtrArray *gone;     /* ids of VMs that were taken and are no more */
+  gboolean moved;      /* a folder or the like changed: paths may have too */
+  guint serial;        /* of the newest update */
+  guint last_leave;    /* of the newest that took something away */
+};
+
 /* Points *@slot to the object @ref, NULL: nowhere. */
 void mirror_set_link (VsphereMirror *self, MirrorNode **slot,
                       const SoapRef *ref);
-/* The datacenter above @node; NULL unknown. */
-const MirrorNode *mirror_get_datacenter (const MirrorNode *node);
+/* What it is made of changed, or where it is. */
+void mirror_mark_dirty (VsphereMirror *self, VsphereVm *vm);
+
+/* ---- mirror-path.c ---- */
+
+/* (transfer full): from the top down, decoded, the VM's own name last. FALSE
+ * if something on the way up has not come yet. */
+gboolean mirror_make_path (const VsphereMirror *self, const VsphereVm *vm,
+                           char ***ret_path);
+/* (transfer full): "[ds] dir/vm.vmx" with the datacenter:
+ * "[DC/ds] dir/vm.vmx". */
+char *mirror_make_vmx_path (const VsphereVm *vm);
 
 /* ---- virtual machines ---- */
 

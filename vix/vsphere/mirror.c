@@ -1,39 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "vsphere/mirror.h"
-
-#include <string.h>
-
 #include "vsphere/mirror-private.h"
-#include "vsphere/name.h"
 #include "vsphere/session.h"
 #include "vsphere/soap/fault.h"
-
-/* Folders within folders; a cycle that a host tells of ends here too. */
-#define MAX_DEPTH 64
 
 const char *const vsphere_mirror_types[] = {
   [MIRROR_FOLDER] = "Folder",     [MIRROR_DATACENTER] = "Datacenter",
   [MIRROR_VAPP] = "VirtualApp",   [MIRROR_DATASTORE] = "Datastore",
   [MIRROR_VM] = "VirtualMachine", NULL,
-};
-
-typedef struct {
-  MirrorNode node;
-  gint64 capacity;
-  gint64 free_space;
-  gboolean accessible;
-  char *type;
-} Datastore;
-
-struct VsphereMirror {
-  gboolean flat;
-  GHashTable *nodes;   /* set of MirrorNode, by kind and value */
-  GPtrArray *dirty;    /* VsphereVm whose record may differ from `taken` */
-  GPtrArray *homeless; /* those of them whose place has not come yet */
-  GPtrArray *gone;     /* ids of VMs that were taken and are no more */
-  gboolean moved;      /* a folder or the like changed: paths may have too */
-  guint serial;        /* of the newest update */
-  guint last_leave;    /* of the newest that took something away */
 };
 
 /* ---- nodes ---- */
@@ -62,14 +35,14 @@ find_node (VsphereMirror *self, MirrorKind kind, const char *value)
   return g_hash_table_lookup (self->nodes, &key);
 }
 
-MirrorNode *
-mirror_get_node (VsphereMirror *self, MirrorKind kind, const char *value)
+static MirrorNode *
+get_node (VsphereMirror *self, MirrorKind kind, const char *value)
 {
   static const gsize sizes[] = {
     [MIRROR_FOLDER] = sizeof (MirrorNode),
     [MIRROR_DATACENTER] = sizeof (MirrorNode),
     [MIRROR_VAPP] = sizeof (MirrorNode),
-    [MIRROR_DATASTORE] = sizeof (Datastore),
+    [MIRROR_DATASTORE] = sizeof (MirrorStore),
     [MIRROR_VM] = sizeof (VsphereVm),
   };
   MirrorNode *node = find_node (self, kind, value);
@@ -91,7 +64,7 @@ free_node (gpointer data)
   if (node->kind == MIRROR_VM)
     mirror_vm_clear ((VsphereVm *)node);
   if (node->kind == MIRROR_DATASTORE)
-    g_free (((Datastore *)node)->type);
+    g_free (((MirrorStore *)node)->type);
   g_free (node->value);
   g_free (node->name);
   g_free (node);
@@ -128,29 +101,11 @@ mirror_set_link (VsphereMirror *self, MirrorNode **slot, const SoapRef *ref)
   *slot = NULL;
   if (kind == MIRROR_FOLDER || kind == MIRROR_DATACENTER
       || kind == MIRROR_VAPP) {
-    *slot = mirror_get_node (self, (MirrorKind)kind, ref->value);
+    *slot = get_node (self, (MirrorKind)kind, ref->value);
     (*slot)->refs++;
   }
   if (old != NULL)
     drop_ref (self, old);
-}
-
-/* What @node is in. */
-static MirrorNode *
-container_of (const MirrorNode *node)
-{
-  return node->vapp != NULL ? node->vapp : node->parent;
-}
-
-const MirrorNode *
-mirror_get_datacenter (const MirrorNode *node)
-{
-  for (int depth = 0; node != NULL && depth < MAX_DEPTH; depth++) {
-    if (node->kind == MIRROR_DATACENTER)
-      return node;
-    node = container_of (node);
-  }
-  return NULL;
 }
 
 /* ---- making and freeing ---- */
@@ -215,21 +170,21 @@ set_vapp (VsphereMirror *mirror, MirrorNode *node, gconstpointer value)
 static void
 set_capacity (VsphereMirror *mirror, MirrorNode *node, gconstpointer value)
 {
-  ((Datastore *)node)->capacity
+  ((MirrorStore *)node)->capacity
     = value == NULL ? 0 : MAX (*(const gint64 *)value, 0);
 }
 
 static void
 set_free_space (VsphereMirror *mirror, MirrorNode *node, gconstpointer value)
 {
-  ((Datastore *)node)->free_space
+  ((MirrorStore *)node)->free_space
     = value == NULL ? 0 : MAX (*(const gint64 *)value, 0);
 }
 
 static void
 set_accessible (VsphereMirror *mirror, MirrorNode *node, gconstpointer value)
 {
-  ((Datastore *)node)->accessible = value != NULL && *(const gboolean *)value;
+  ((MirrorStore *)node)->accessible = value != NULL && *(const gboolean *)value;
 }
 
 /* Where datastores are changes no VM's path. */
@@ -255,7 +210,7 @@ set_store_name (VsphereMirror *mirror, MirrorNode *node, gconstpointer value)
 static void
 set_store_type (VsphereMirror *mirror, MirrorNode *node, gconstpointer value)
 {
-  set_text (&((Datastore *)node)->type, value);
+  set_text (&((MirrorStore *)node)->type, value);
 }
 
 static const MirrorProperty properties[] = {
@@ -359,8 +314,8 @@ set_property (VsphereMirror *self, MirrorNode *node, const char *path,
   }
 }
 
-static void
-mark_dirty (VsphereMirror *self, VsphereVm *vm)
+void
+mirror_mark_dirty (VsphereMirror *self, VsphereVm *vm)
 {
   if (vm->dirty)
     return;
@@ -422,7 +377,7 @@ settle (VsphereMirror *self, MirrorNode *node, gboolean cut)
   vm = (VsphereVm *)node;
   vm->cut |= cut;
   mirror_vm_rebuild (vm);
-  mark_dirty (self, vm);
+  mirror_mark_dirty (self, vm);
 }
 
 void
@@ -446,7 +401,7 @@ vsphere_mirror_apply (VsphereMirror *self, const SoapObjectUpdate *update,
   if (!enters && (node == NULL || !node->present))
     return;
   if (node == NULL)
-    node = mirror_get_node (self, (MirrorKind)kind, update->obj.value);
+    node = get_node (self, (MirrorKind)kind, update->obj.value);
   if (enters)
     enter (self, node);
   node->serial = self->serial;
@@ -469,7 +424,7 @@ vsphere_mirror_apply_content (VsphereMirror *self,
 
   if (kind < 0)
     return;
-  node = mirror_get_node (self, (MirrorKind)kind, content->obj.value);
+  node = get_node (self, (MirrorKind)kind, content->obj.value);
   enter (self, node);
   for (gsize i = 0; i < content->propSet.n; i++)
     set_property (self, node, content->propSet.items[i].name,
@@ -529,175 +484,6 @@ vsphere_mirror_sweep (VsphereMirror *self)
   }
 }
 
-/* ---- paths ---- */
-
-/* Whether @node shows in the tree: not the root folder, nor the folder that
- * a datacenter keeps its VMs in, nor the one datacenter of ESXi. */
-static gboolean
-is_shown (const VsphereMirror *self, const MirrorNode *node)
-{
-  if (node->kind == MIRROR_DATACENTER)
-    return !self->flat;
-  if (node->kind == MIRROR_FOLDER)
-    return node->parent != NULL && node->parent->kind != MIRROR_DATACENTER;
-  return TRUE;
-}
-
-/* (transfer full): from the top down, decoded, the VM's own name last. FALSE
- * if something on the way up has not come yet. */
-static gboolean
-make_path (const VsphereMirror *self, const VsphereVm *vm, char ***ret_path)
-{
-  const MirrorNode *shown[MAX_DEPTH];
-  const MirrorNode *node = container_of (&vm->node);
-  gboolean known = TRUE;
-  guint n = 0;
-  char **path;
-
-  for (int depth = 0; node != NULL && depth < MAX_DEPTH; depth++) {
-    if (!node->present) {
-      known = FALSE;
-      break;
-    }
-    if (is_shown (self, node))
-      shown[n++] = node;
-    node = container_of (node);
-  }
-  path = g_new0 (char *, n + 2);
-  for (guint i = 0; i < n; i++) {
-    const MirrorNode *at = shown[n - 1 - i];
-
-    path[i] = vsphere_name_decode (
-      at->name == NULL || *at->name == '\0' ? at->value : at->name);
-  }
-  path[n] = g_strdup (vm->record->displayName);
-  *ret_path = path;
-  return known;
-}
-
-/* "[ds] dir/vm.vmx" with the datacenter: "[DC/ds] dir/vm.vmx". */
-static char *
-make_vmx_path (const VsphereVm *vm)
-{
-  const MirrorNode *datacenter = mirror_get_datacenter (&vm->node);
-  const char *wire = vsphere_vm_get_wire_path (vm);
-
-  if (*wire != '[' || datacenter == NULL || datacenter->name == NULL)
-    return g_strdup (wire);
-  return g_strdup_printf ("[%s/%s", datacenter->name, wire + 1);
-}
-
-/* ---- changes ---- */
-
-void
-vsphere_change_clear (VsphereChange *self)
-{
-  vix_vm_record_unref (self->put);
-  g_free (self->removed);
-}
-
-static void
-clear_change (gpointer data)
-{
-  vsphere_change_clear (data);
-}
-
-/* FALSE if its place in the tree is not known yet. */
-static gboolean
-take_vm (VsphereMirror *self, VsphereVm *vm, gboolean complete, GArray *changes)
-{
-  g_auto (GStrv) path = NULL;
-  g_autofree char *vmx_path = NULL;
-  guint64 hash = vsphere_layout_hash (vm->layout);
-  VsphereChange change = { .removed = NULL };
-
-  if (!make_path (self, vm, &path) && !complete)
-    return FALSE;
-  vmx_path = make_vmx_path (vm);
-  mirror_vm_set_path (vm, (const char *const *)path, vmx_path);
-  change.files_only
-    = vm->taken != NULL && vix_vm_record_equal (vm->taken, vm->record);
-  if (change.files_only && hash == vm->taken_layout_hash)
-    return TRUE;
-  vm->taken_layout_hash = hash;
-  if (!change.files_only) {
-    vix_vm_record_unref (vm->taken);
-    vm->taken = vix_vm_record_ref (vm->record);
-    vm->taken_serial++;
-  }
-  change.put = vix_vm_record_ref (vm->taken);
-  change.serial = vm->taken_serial;
-  g_array_append_val (changes, change);
-  return TRUE;
-}
-
-static void
-take_gone (VsphereMirror *self, GArray *changes)
-{
-  for (guint i = 0; i < self->gone->len; i++) {
-    VsphereChange change = { .removed = g_strdup (self->gone->pdata[i]) };
-    const MirrorNode *node = find_node (self, MIRROR_VM, change.removed);
-
-    /* It may have come back meanwhile. */
-    if (node != NULL && node->present)
-      g_free (change.removed);
-    else
-      g_array_append_val (changes, change);
-  }
-  g_ptr_array_set_size (self->gone, 0);
-}
-
-static void
-mark_all_dirty (VsphereMirror *self)
-{
-  GHashTableIter iter;
-  gpointer node;
-
-  g_hash_table_iter_init (&iter, self->nodes);
-  while (g_hash_table_iter_next (&iter, &node, NULL))
-    if (((MirrorNode *)node)->kind == MIRROR_VM
-        && ((MirrorNode *)node)->present)
-      mark_dirty (self, node);
-}
-
-GArray *
-vsphere_mirror_take_changes (VsphereMirror *self, gboolean complete)
-{
-  GArray *changes = g_array_new (FALSE, FALSE, sizeof (VsphereChange));
-
-  g_array_set_clear_func (changes, clear_change);
-  if (self->moved)
-    mark_all_dirty (self);
-  /* A host may tell of all VMs before it tells of a folder: trying each of
-   * them after each part of that would take the square of the time. */
-  if (self->moved || complete) {
-    g_ptr_array_extend (self->dirty, self->homeless, NULL, NULL);
-    g_ptr_array_set_size (self->homeless, 0);
-  }
-  self->moved = FALSE;
-  for (guint i = 0; i < self->dirty->len; i++) {
-    VsphereVm *vm = self->dirty->pdata[i];
-
-    vm->dirty = !take_vm (self, vm, complete, changes);
-    if (vm->dirty)
-      g_ptr_array_add (self->homeless, vm);
-  }
-  g_ptr_array_set_size (self->dirty, 0);
-  take_gone (self, changes);
-  return changes;
-}
-
-void
-vsphere_mirror_confirm (VsphereMirror *self, const VsphereChange *change)
-{
-  VsphereVm *vm = change->put == NULL
-                    ? NULL
-                    : vsphere_mirror_get_vm (self, change->put->id);
-
-  if (vm != NULL)
-    vm->confirmed_serial = change->serial;
-}
-
 /* ---- looking ---- */
 
 VsphereVm *
@@ -706,60 +492,6 @@ vsphere_mirror_get_vm (VsphereMirror *self, const char *id)
   MirrorNode *node = find_node (self, MIRROR_VM, id);
 
   return node != NULL && node->present ? (VsphereVm *)node : NULL;
-}
-
-const char *
-vsphere_vm_get_datacenter (const VsphereVm *self)
-{
-  const MirrorNode *datacenter = mirror_get_datacenter (&self->node);
-
-  return datacenter == NULL ? NULL : datacenter->value;
-}
-
-/* "North/DC1" of the datacenter that @at is in. */
-static char *
-make_datacenter_path (const MirrorNode *at)
-{
-  const MirrorNode *node = mirror_get_datacenter (at);
-  GString *path = g_string_new (NULL);
-
-  /* Up to the root folder, which has no name here. */
-  for (int depth = 0; node != NULL && depth < MAX_DEPTH; depth++) {
-    if (node->kind == MIRROR_FOLDER && node->parent == NULL)
-      break;
-    if (path->len > 0)
-      g_string_prepend_c (path, '/');
-    g_string_prepend (path, node->name == NULL ? "" : node->name);
-    node = node->parent;
-  }
-  return g_string_free (path, FALSE);
-}
-
-char *
-vsphere_vm_dup_datacenter_path (const VsphereVm *self)
-{
-  return make_datacenter_path (&self->node);
-}
-
-const char *
-vsphere_mirror_get_store_type (VsphereMirror *self, const char *dc_path,
-                               const char *name)
-{
-  GHashTableIter iter;
-  gpointer key;
-
-  g_hash_table_iter_init (&iter, self->nodes);
-  while (g_hash_table_iter_next (&iter, &key, NULL)) {
-    const MirrorNode *node = key;
-    g_autofree char *path = NULL;
-
-    if (node->kind != MIRROR_DATASTORE || g_strcmp0 (node->name, name) != 0)
-      continue;
-    path = make_datacenter_path (node);
-    if (g_str_equal (path, dc_path))
-      return ((const Datastore *)node)->type;
-  }
-  return NULL;
 }
 
 GPtrArray *
@@ -780,46 +512,6 @@ vsphere_mirror_find_vms (VsphereMirror *self, VsphereVmTest test, gpointer data)
   return ids;
 }
 
-/* Whether "[@store] ..." is in brackets of @path, blanks behind aside. */
-static gboolean
-path_equals (const char *path, const char *prefix, const char *wire)
-{
-  gsize n = strlen (prefix);
-  const char *file = strchr (wire, ']');
-  gsize store = file == NULL ? 0 : (gsize)(file - wire) - 1;
-
-  if (file == NULL || *path != '[' || strncmp (path + 1, prefix, n) != 0
-      || strncmp (path + 1 + n, wire + 1, store) != 0
-      || path[1 + n + store] != ']')
-    return FALSE;
-  path += 1 + n + store + 1;
-  file++;
-  path += strspn (path, " ");
-  file += strspn (file, " ");
-  return g_str_equal (path, file);
-}
-
-gboolean
-vsphere_vm_has_path (const VsphereVm *vm, const char *path)
-{
-  const char *wire = vsphere_vm_get_wire_path (vm);
-  const MirrorNode *datacenter = mirror_get_datacenter (&vm->node);
-  g_autofree char *by_name = NULL;
-  g_autofree char *inventory = NULL;
-  g_autofree char *by_path = NULL;
-
-  if (*wire != '[')
-    return FALSE;
-  if (path_equals (path, "", wire))
-    return TRUE;
-  if (datacenter == NULL || datacenter->name == NULL)
-    return FALSE;
-  by_name = g_strconcat (datacenter->name, "/", NULL);
-  inventory = vsphere_vm_dup_datacenter_path (vm);
-  by_path = g_strconcat (inventory, "/", NULL);
-  return path_equals (path, by_name, wire) || path_equals (path, by_path, wire);
-}
-
 void
 vsphere_mirror_get_space (VsphereMirror *self, gint64 *ret_capacity,
                           gint64 *ret_free)
@@ -831,7 +523,7 @@ vsphere_mirror_get_space (VsphereMirror *self, gint64 *ret_capacity,
   g_hash_table_iter_init (&iter, self->nodes);
   while (g_hash_table_iter_next (&iter, &key, NULL)) {
     const MirrorNode *node = key;
-    const Datastore *store = key;
+    const MirrorStore *store = key;
 
     if (node->kind != MIRROR_DATASTORE || !store->accessible)
       continue;

@@ -79,8 +79,6 @@ typedef struct {
   guint serial;        /* of the VM's changes */
 } VsphereChange;
 
-void vsphere_change_clear (VsphereChange *self);
-
 /**
  * vsphere_mirror_take_changes:
  * @complete: all parents that there are have come; else a VM whose path is
@@ -120,8 +118,6 @@ gint64 vsphere_vm_get_chain_bytes (const VsphereVm *self, const char *ref,
                                    gint64 key);
 /* "[ds] dir/vm.vmx" as on the wire; "" unknown. */
 const char *vsphere_vm_get_wire_path (const VsphereVm *self);
-/* (nullable): the value of the datacenter that it is in. */
-const char *vsphere_vm_get_datacenter (const VsphereVm *self);
 /* (transfer full): its path for dcPath: "North/DC1", names as on the wire. */
 char *vsphere_vm_dup_datacenter_path (const VsphereVm *self);
 
