@@ -16,243 +16,24 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/lock.h"
+#include "workstation/lock-member.h"
 
-#define MEMBER_BYTES 512
-#define MAX_TOKENS 16
 #define NUMBERS 100000       /* five digits */
 #define MAX_MEMBERS 1024     /* more than this is no lock directory */
 #define ANNOUNCEMENT_MAX_S 8 /* VMware drops one that makes no progress */
 #define PID_LIMIT (4 * 1024 * 1024) /* the kernel's upper bound of a pid */
-#define HARDWARE_BYTES 8
-#define MACHINE_BYTES (4 + HARDWARE_BYTES)
 #define POLL_MIN_MS 2
 #define POLL_MAX_MS 50
-
-/* A decoded M#####.lck. */
-typedef struct {
-  char name[sizeof "M00000.lck"];
-  gboolean readable; /* false: nothing below is known but the name */
-  char *machine;
-  gint64 pid;
-  gint64 start; /* 0 unknown */
-  char *process;
-  guint64 ticket;
-  gboolean ours;
-  gboolean here; /* written on this machine */
-  gboolean dead; /* here, and its process is gone */
-} Member;
-
-static void
-member_free (Member *m)
-{
-  g_free (m->machine);
-  g_free (m->process);
-  g_free (m);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (Member, member_free)
-
-/* ---- who we are ---- */
-
-/* Field 22 of /proc/PID/stat: ticks since boot; 0 if there is no such
- * process. @ret_name (nullable) gets the command. */
-static gint64
-process_start (gint64 pid, char **ret_name)
-{
-  char path[64];
-  g_autofree char *text = NULL;
-  char *open, *close, *s;
-  int field;
-
-  snprintf (path, sizeof path, "/proc/%" G_GINT64_FORMAT "/stat", pid);
-  if (!g_file_get_contents (path, &text, NULL, NULL))
-    return 0;
-  open = strchr (text, '(');
-  close = strrchr (text, ')');
-  if (open == NULL || close == NULL || close < open)
-    return 0;
-  if (ret_name != NULL)
-    *ret_name = g_strndup (open + 1, (gsize)(close - open - 1));
-  /* The text behind the command starts with field 3. */
-  for (s = close + 1, field = 2; field < 22 && *s != '\0'; s++)
-    field += *s == ' ';
-  return g_ascii_strtoll (s, NULL, 10);
-}
-
-static guint32
-djb2 (const char *s)
-{
-  guint32 hash = 5381;
-
-  for (; *s != '\0'; s++)
-    hash = hash * 33 + (guint8)*s;
-  return hash;
-}
-
-/* The MAC of the first of eth0 to eth7, two zero bytes behind it; zero if no
- * interface has such a name. */
-static void
-read_hardware (guint8 hardware[HARDWARE_BYTES])
-{
-  int fd = socket (AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  int i;
-
-  memset (hardware, 0, HARDWARE_BYTES);
-  for (i = 0; fd >= 0 && i < 8; i++) {
-    struct ifreq request = { 0 };
-
-    snprintf (request.ifr_name, sizeof request.ifr_name, "eth%d", i);
-    if (ioctl (fd, SIOCGIFHWADDR, &request) == 0) {
-      memcpy (hardware, request.ifr_hwaddr.sa_data, 6);
-      break;
-    }
-  }
-  if (fd >= 0)
-    close (fd);
-}
-
-static void
-own_machine (guint8 machine[MACHINE_BYTES])
-{
-  guint32 hash = GUINT32_TO_LE (djb2 (g_get_host_name ()));
-
-  memcpy (machine, &hash, sizeof hash);
-  read_hardware (machine + sizeof hash);
-}
-
-static char *
-encode_machine (const guint8 machine[MACHINE_BYTES])
-{
-  char *text = g_base64_encode (machine, MACHINE_BYTES);
-
-  return g_strdelimit (text, "/", '-');
-}
-
-/*
- * Only the hardware bytes count, as VMware has it. Where both have none two
- * hosts cannot be told apart by them; then the host name's hash must agree
- * too, which for a lock of VMware's (another hash) means: not decidable.
- */
-static gboolean
-is_own_machine (const char *text)
-{
-  g_autofree char *base64 = g_strdelimit (g_strdup (text), "-", '/');
-  g_autofree guint8 *theirs = NULL;
-  static const guint8 none[HARDWARE_BYTES] = { 0 };
-  guint8 own[MACHINE_BYTES];
-  gsize len = 0;
-
-  if (g_str_has_prefix (text, "uuid="))
-    return FALSE;
-  theirs = g_base64_decode (base64, &len);
-  if (len != MACHINE_BYTES)
-    return FALSE;
-  own_machine (own);
-  if (memcmp (own + 4, none, HARDWARE_BYTES) == 0)
-    return memcmp (own, theirs, MACHINE_BYTES) == 0;
-  return memcmp (own + 4, theirs + 4, HARDWARE_BYTES) == 0;
-}
-
-/* ---- member files ---- */
-
-/* "<pid>-<start>(<name>)", or the pid alone. */
-static gboolean
-parse_execution (const char *text, Member *m)
-{
-  char *end;
-
-  m->pid = g_ascii_strtoll (text, &end, 10);
-  if (end == text || m->pid <= 0 || m->pid > G_MAXINT)
-    return FALSE;
-  if (*end == '-') {
-    const char *start = end + 1;
-
-    m->start = g_ascii_strtoll (start, &end, 10);
-    if (end == start || m->start < 0)
-      return FALSE;
-  }
-  if (*end == '(') {
-    const char *close = strrchr (end, ')');
-
-    if (close == NULL || close[1] != '\0')
-      return FALSE;
-    m->process = g_strndup (end + 1, (gsize)(close - end - 1));
-    end += strlen (end);
-  }
-  return *end == '\0';
-}
-
-static gboolean
-parse_member (const char *text, Member *m)
-{
-  g_auto (GStrv) tokens = g_strsplit (text, " ", MAX_TOKENS + 1);
-  guint n = g_strv_length (tokens), i;
-  char *end;
-
-  if (n < 5 || n > MAX_TOKENS || !parse_execution (tokens[1], m))
-    return FALSE;
-  m->ticket = g_ascii_strtoull (tokens[2], &end, 10);
-  if (end == tokens[2] || *end != '\0')
-    return FALSE;
-  if (strcmp (tokens[3], "S") != 0 && strcmp (tokens[3], "X") != 0)
-    return FALSE;
-  for (i = 5; i < n; i++) {
-    if (strchr (tokens[i], '=') == NULL)
-      return FALSE;
-    m->ours = m->ours || strcmp (tokens[i], "vixfs=1") == 0;
-  }
-  m->machine = g_strdup (tokens[0]);
-  return TRUE;
-}
-
-static gboolean
-has_ended (const Member *m)
-{
-  gint64 start;
-
-  if (kill ((pid_t)m->pid, 0) != 0 && errno == ESRCH)
-    return TRUE;
-  start = process_start (m->pid, NULL);
-  return start != 0 && m->start != 0 && start != m->start;
-}
-
-/* (nullable): NULL if the member went away meanwhile. */
-static Member *
-read_member (int lck_fd, const char *name)
-{
-  g_autoptr (Member) m = g_new0 (Member, 1);
-  char text[MEMBER_BYTES + 1];
-  gssize got;
-  int fd;
-
-  g_strlcpy (m->name, name, sizeof m->name);
-  fd = openat (lck_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0)
-    return errno == ENOENT ? NULL : g_steal_pointer (&m);
-  got = TEMP_FAILURE_RETRY (read (fd, text, sizeof text));
-  close (fd);
-  if (got != MEMBER_BYTES)
-    return g_steal_pointer (&m);
-  text[MEMBER_BYTES] = '\0';
-  m->readable = parse_member (text, m);
-  if (m->readable) {
-    m->here = is_own_machine (m->machine);
-    m->dead = m->here && has_ended (m);
-  }
-  return g_steal_pointer (&m);
-}
 
 /* One letter, five digits, ".lck"; -1 if @name is none of that letter. */
 static int
@@ -274,7 +55,7 @@ entry_number (const char *name, char letter)
 /* ---- the lock directory ---- */
 
 typedef struct {
-  GPtrArray *members;       /* of Member */
+  GPtrArray *members;       /* of WsLockMember */
   GPtrArray *announcements; /* names D#####.lck */
   GPtrArray *entering;      /* names E#####.lck */
 } LckContents;
@@ -301,12 +82,13 @@ lck_read (int lck_fd, LckContents *ret, GError **error)
       close (fd);
     return FALSE;
   }
-  ret->members = g_ptr_array_new_with_free_func ((GDestroyNotify)member_free);
+  ret->members
+    = g_ptr_array_new_with_free_func ((GDestroyNotify)ws_lock_member_free);
   ret->announcements = g_ptr_array_new_with_free_func (g_free);
   ret->entering = g_ptr_array_new_with_free_func (g_free);
   while ((entry = readdir (dir)) != NULL && ret->members->len < MAX_MEMBERS) {
     if (entry_number (entry->d_name, 'M') >= 0) {
-      Member *m = read_member (lck_fd, entry->d_name);
+      WsLockMember *m = ws_lock_member_read (lck_fd, entry->d_name);
 
       if (m != NULL)
         g_ptr_array_add (ret->members, m);
@@ -321,7 +103,7 @@ lck_read (int lck_fd, LckContents *ret, GError **error)
 }
 
 static WsLockState
-member_state (const Member *m)
+member_state (const WsLockMember *m)
 {
   if (!m->readable)
     return WS_LOCK_HELD;
@@ -340,7 +122,7 @@ ws_lock_owner_clear (WsLockOwner *owner)
 }
 
 static void
-set_owner (WsLockOwner *owner, const Member *m)
+set_owner (WsLockOwner *owner, const WsLockMember *m)
 {
   ws_lock_owner_clear (owner);
   owner->machine = g_strdup (m != NULL && m->readable ? m->machine : "");
@@ -351,12 +133,12 @@ set_owner (WsLockOwner *owner, const Member *m)
 static WsLockState
 judge_members (const GPtrArray *members, WsLockOwner *ret_owner)
 {
-  const Member *worst = NULL;
+  const WsLockMember *worst = NULL;
   WsLockState state = WS_LOCK_FREE;
   guint i;
 
   for (i = 0; i < members->len; i++) {
-    const Member *m = members->pdata[i];
+    const WsLockMember *m = members->pdata[i];
 
     if (member_state (m) > state) {
       worst = m;
@@ -480,7 +262,7 @@ sweep (int lck_fd, LckContents *contents)
   guint i;
 
   for (i = 0; i < contents->members->len;) {
-    const Member *m = contents->members->pdata[i];
+    const WsLockMember *m = contents->members->pdata[i];
 
     if (m->readable && m->ours && m->dead
         && (unlinkat (lck_fd, m->name, 0) == 0 || errno == ENOENT))
@@ -513,29 +295,6 @@ lck_read_swept (int lck_fd, LckContents *ret, GError **error)
   return TRUE;
 }
 
-static void
-format_member (const WsFileLock *lock, const char *dir_path,
-               char text[MEMBER_BYTES])
-{
-  guint8 machine[MACHINE_BYTES];
-  g_autofree char *machine_text = NULL;
-  g_autofree char *path = g_build_filename (dir_path, lock->lck, NULL);
-  g_autofree char *process = NULL;
-  gint64 start = process_start (getpid (), &process);
-
-  own_machine (machine);
-  machine_text = encode_machine (machine);
-  if (process != NULL)
-    g_strdelimit (process, " \t\n()", '_');
-  memset (text, 0, MEMBER_BYTES);
-  snprintf (text, MEMBER_BYTES,
-            "%s %d-%" G_GINT64_FORMAT "(%.40s) %" G_GUINT64_FORMAT
-            " X %" G_GINT64_FORMAT " lc=%" G_GUINT32_FORMAT " vixfs=1",
-            machine_text, (int)getpid (), start,
-            process != NULL ? process : "vixfs", lock->ticket, start,
-            djb2 (path));
-}
-
 static gboolean
 write_all (int fd, const char *data, gsize len)
 {
@@ -556,7 +315,7 @@ show_ticket (WsFileLock *lock, const char *dir_path, const char *entering,
              GError **error)
 {
   g_auto (LckContents) contents = { 0 };
-  char text[MEMBER_BYTES];
+  char text[WS_LOCK_MEMBER_BYTES];
   guint64 highest = 0;
   gboolean ok;
   guint i;
@@ -565,7 +324,8 @@ show_ticket (WsFileLock *lock, const char *dir_path, const char *entering,
   if (!lck_read_swept (lock->lck_fd, &contents, error))
     return FALSE;
   for (i = 0; i < contents.members->len; i++)
-    highest = MAX (highest, ((Member *)contents.members->pdata[i])->ticket);
+    highest
+      = MAX (highest, ((WsLockMember *)contents.members->pdata[i])->ticket);
   if (highest > G_MAXINT64) {
     g_set_error (error, VIX_ERROR, VIX_E_FILE_ALREADY_LOCKED,
                  "\"%s\" has a member with an absurd ticket; remove that lock "
@@ -581,7 +341,7 @@ show_ticket (WsFileLock *lock, const char *dir_path, const char *entering,
     return FALSE;
   }
   lock->ticket = highest + 1;
-  format_member (lock, dir_path, text);
+  ws_lock_member_format (lock->ticket, dir_path, lock->lck, text);
   ok = write_all (fd, text, sizeof text);
   ok = close (fd) == 0 && ok;
   ok = ok && renameat (lock->lck_fd, entering, lock->lck_fd, lock->member) == 0;
@@ -674,7 +434,7 @@ must_wait (const WsFileLock *lock, const LckContents *contents,
   guint i;
 
   for (i = 0; i < contents->members->len; i++) {
-    const Member *m = contents->members->pdata[i];
+    const WsLockMember *m = contents->members->pdata[i];
 
     if (strcmp (m->name, lock->member) == 0
         || member_state (m) == WS_LOCK_STALE)
