@@ -237,6 +237,20 @@ attempt (FsHost *self, VixError *ret_code, GError **error)
   return TRUE;
 }
 
+/* Waits until it is loaded, or was seen not to be reachable now: FALSE. */
+static gboolean
+wait_tried (FsHost *self)
+{
+  gboolean loaded;
+
+  g_mutex_lock (&self->lock);
+  while (!self->tried)
+    g_cond_wait (&self->changed, &self->lock);
+  loaded = self->loaded;
+  g_mutex_unlock (&self->lock);
+  return loaded;
+}
+
 gboolean
 fs_host_open (FsHost *self, GError **error)
 {
@@ -246,7 +260,7 @@ fs_host_open (FsHost *self, GError **error)
     g_prefix_error (error, "%s: ", self->source->text);
     return FALSE;
   }
-  if (!fs_host_wait_tried (self)) {
+  if (!wait_tried (self)) {
     VixExtHostStatus status;
 
     fs_host_get_status (self, &status);
@@ -286,24 +300,11 @@ fs_host_loaded (FsHost *self)
 }
 
 gboolean
-fs_host_wait_tried (FsHost *self)
-{
-  gboolean loaded;
-
-  g_mutex_lock (&self->lock);
-  while (!self->tried)
-    g_cond_wait (&self->changed, &self->lock);
-  loaded = self->loaded;
-  g_mutex_unlock (&self->lock);
-  return loaded;
-}
-
-gboolean
 fs_host_check (FsHost *self, GError **error)
 {
   gboolean mistaken;
 
-  fs_host_wait_tried (self);
+  wait_tried (self);
   g_mutex_lock (&self->lock);
   mistaken = self->is_mistaken;
   if (mistaken)

@@ -39,11 +39,9 @@ gboolean fs_host_open (FsHost *self, GError **error);
 
 /* The same in the background, for as long as it takes. */
 void fs_host_begin (FsHost *self);
-/* Waits until it is loaded, or was seen not to be reachable now: %FALSE. */
-gboolean fs_host_wait_tried (FsHost *self);
-
-/* The same; %FALSE only if no attempt will ever do, since what its hosts file
- * says of it makes no sense. */
+/* Waits until it is loaded, or was seen not to be reachable now; %FALSE only if
+ * no attempt will ever do, since what its hosts file says of it makes no sense.
+ */
 gboolean fs_host_check (FsHost *self, GError **error);
 
 /* No more attempts, no more events; then to be freed. */

@@ -446,8 +446,9 @@ fs_vm_prune_files (FsVm *self, GHashTable *names)
 
 /* ---- what the kernel may have ---- */
 
-guint64
-fs_vm_node (const FsVm *self, guint32 snapshot, FsKindId kind, guint32 index)
+/* Node id of something of this VM. */
+static guint64
+vm_node (const FsVm *self, guint32 snapshot, FsKindId kind, guint32 index)
 {
   return fs_node_pack ((FsNodeId){ self->slot, snapshot, kind, index });
 }
@@ -473,7 +474,7 @@ collect (const FsVm *self, guint32 slot, FsKindId kind, guint32 index,
          FsStale *stale)
 {
   if (self->kinds_asked >> kind & 1)
-    fs_stale_add_node (stale, fs_vm_node (self, slot, kind, index));
+    fs_stale_add_node (stale, vm_node (self, slot, kind, index));
 }
 
 /* Whether the kernel may have anything under the alias @behind the newest. */
@@ -583,7 +584,7 @@ fs_vm_collect_snapshots (const FsVm *self, FsStale *stale)
 void
 fs_vm_switch_alias (FsVm *self, FsStale *stale)
 {
-  guint64 directory = fs_vm_node (self, 0, FS_KIND_VM, 0);
+  guint64 directory = vm_node (self, 0, FS_KIND_VM, 0);
 
   self->alias++;
   self->aliases_asked <<= 1;

@@ -122,10 +122,6 @@ const FsVmFile *fs_vm_file_at (const FsVm *self, guint32 slot);
 /* Forgets the slots of files that are not in the set @names. */
 void fs_vm_prune_files (FsVm *self, GHashTable *names);
 
-/* Node id of something of this VM. */
-guint64 fs_vm_node (const FsVm *self, guint32 snapshot, FsKindId kind,
-                    guint32 index);
-
 /* The kernel is about to be told of node @id as it is now. */
 void fs_vm_note_asked (FsVm *self, FsNodeId id);
 

@@ -6,7 +6,6 @@
  */
 #include <string.h>
 
-#include "base/byte-reader.h"
 #include "disk/changes.h"
 #include "far-resolver.h"
 #include "fuzz-disk.h"
@@ -138,18 +137,17 @@ int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
   g_autoptr (MemDir) dir = mem_dir_new ();
-  ByteReader r;
 
-  byte_reader_init (&r, data, size);
-  while (byte_reader_left (&r) >= 4) {
-    char name[2] = { (char)byte_reader_u8 (&r), '\0' };
-    gsize len = byte_reader_le16 (&r);
-    const guint8 *bytes;
+  while (size >= 4) {
+    char name[2] = { (char)data[0], '\0' };
+    gsize len = data[1] | (gsize)data[2] << 8 | (gsize)data[3] << 16;
 
-    len |= (gsize)byte_reader_u8 (&r) << 16;
-    len = MIN (len, byte_reader_left (&r));
-    bytes = byte_reader_take (&r, len);
-    mem_dir_set (dir, name, bytes, len);
+    data += 4;
+    size -= 4;
+    len = MIN (len, size);
+    mem_dir_set (dir, name, data, len);
+    data += len;
+    size -= len;
   }
   fuzz_read_chain (dir, "a");
   compare_chains (dir);

@@ -75,12 +75,6 @@ byte_reader_le64 (ByteReader *self)
   return take_little_endian (self, 8);
 }
 
-gsize
-byte_reader_left (const ByteReader *self)
-{
-  return self->failed ? 0 : self->len - self->pos;
-}
-
 gboolean
 byte_reader_ok (const ByteReader *self)
 {

@@ -37,8 +37,6 @@ guint16 byte_reader_le16 (ByteReader *self);
 guint32 byte_reader_le32 (ByteReader *self);
 guint64 byte_reader_le64 (ByteReader *self);
 
-/* Bytes behind the cursor; 0 after a failure. */
-gsize byte_reader_left (const ByteReader *self);
 /* Did every step so far stay inside? */
 gboolean byte_reader_ok (const ByteReader *self);
 

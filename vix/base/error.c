@@ -93,8 +93,9 @@ find_code (const CodeRow *rows, gsize n_rows, int from)
   return VIX_E_FAIL;
 }
 
-int
-vix_code_from_errno (int err)
+/* VIX_E_FAIL for one that has no row. */
+static int
+code_from_errno (int err)
 {
   return find_code (errno_rows, G_N_ELEMENTS (errno_rows), err);
 }
@@ -110,7 +111,7 @@ vix_set_error_errno (GError **error, int err, const char *format, ...)
   va_start (args, format);
   what = g_strdup_vprintf (format, args);
   va_end (args);
-  g_set_error (error, VIX_ERROR, vix_code_from_errno (err), "%s: %s", what,
+  g_set_error (error, VIX_ERROR, code_from_errno (err), "%s: %s", what,
                g_strerror (err));
 }
 

@@ -16,10 +16,8 @@ G_BEGIN_DECLS
 #define VIX_ERROR (vix_error_quark ())
 GQuark vix_error_quark (void);
 
-/* The VIX_E_* code for @err; VIX_E_FAIL for one that has no row. */
-int vix_code_from_errno (int err);
-
-/* Sets VIX_ERROR with the code for @err and "<formatted>: <strerror>". */
+/* Sets VIX_ERROR with the code for @err (VIX_E_FAIL for one that is not known)
+ * and "<formatted>: <strerror>". */
 void vix_set_error_errno (GError **error, int err, const char *format, ...)
   G_GNUC_PRINTF (3, 4);
 

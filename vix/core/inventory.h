@@ -81,7 +81,7 @@ void vix_inventory_announce (VixInventory *self, int event);
 /* (transfer full) (nullable) */
 const VixExtVM *vix_inventory_lookup (VixInventory *self, const char *id);
 
-/* (transfer full): ids, free with g_ptr_array_unref; for mark and sweep */
+/* (transfer full): ids; for tests */
 GPtrArray *vix_inventory_list_ids (VixInventory *self);
 
 void vix_inventory_count (VixInventory *self, gint64 *ret_vms,

@@ -146,12 +146,6 @@ ws_vmsd_get_clone_of (const WsVmsd *self)
   return kv_file_get (self->kv, "cloneOf0");
 }
 
-const char *
-ws_vmsd_get_problem (const WsVmsd *self)
-{
-  return self->model.problem;
-}
-
 gboolean
 ws_vmsd_check_writable (const WsVmsd *self, GError **error)
 {

@@ -88,9 +88,6 @@ const char *ws_vmsd_get_clone_of (const WsVmsd *self);
  */
 gboolean ws_vmsd_check_writable (const WsVmsd *self, GError **error);
 
-/* (nullable): the first inconsistency as text, without needConsolidate. */
-const char *ws_vmsd_get_problem (const WsVmsd *self);
-
 /* ---- changing; all refuse what ws_vmsd_check_writable() refuses, and on
  * failure (an encoding that cannot express a text, too) nothing changed ---- */
 

@@ -23,8 +23,12 @@ static const struct {
 static void
 test_errno_table (void)
 {
-  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
-    g_assert_cmpint (vix_code_from_errno (rows[i].err), ==, rows[i].code);
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autoptr (GError) error = NULL;
+
+    vix_set_error_errno (&error, rows[i].err, "row %d", (int)i);
+    g_assert_error (error, VIX_ERROR, rows[i].code);
+  }
 }
 
 static void

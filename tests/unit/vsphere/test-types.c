@@ -331,7 +331,7 @@ test_faults (void)
     g_assert_false (soap_error_get_sent (error));
     g_assert_false (soap_error_is_transport (error));
     fault = soap_error_get_fault (error);
-    g_assert_cmpstr (soap_fault_get_message (fault), ==, faults[i].message);
+    g_assert_true (g_str_has_suffix (error->message, faults[i].message));
     if (faults[i].field != NULL)
       g_assert_cmpstr (soap_fault_get_field (fault, faults[i].field)->value, ==,
                        faults[i].value);
@@ -375,7 +375,7 @@ test_faults_are_bounded (void)
   g_assert_null (answer (&soap_method_CurrentTime, 500, text->str, &error));
   fault = soap_error_get_fault (error);
   g_assert_cmpstr (soap_fault_get_type (fault), ==, "X");
-  g_assert_cmpuint (strlen (soap_fault_get_message (fault)), <=, 2048);
+  g_assert_cmpuint (strlen (error->message), <=, strlen ("X: ") + 2048);
   g_assert_cmpuint (strlen (soap_fault_get_field (fault, "f0")->value), <=,
                     512);
   g_assert_null (soap_fault_get_field (fault, "f99"));

@@ -414,6 +414,7 @@ test_many (void)
   g_autoptr (GString) text
     = g_string_new ("snapshot.numSnapshots = \"20000\"\n");
   g_autoptr (WsVmsd) vmsd = NULL;
+  g_autoptr (GError) error = NULL;
   int i;
 
   for (i = 0; i < 20000; i++)
@@ -422,7 +423,8 @@ test_many (void)
       i, i);
   vmsd = load (text->str);
   g_assert_cmpuint (ws_vmsd_get_count (vmsd), ==, WS_VMSD_MAX_SNAPSHOTS);
-  g_assert_nonnull (ws_vmsd_get_problem (vmsd));
+  g_assert_false (ws_vmsd_check_writable (vmsd, &error));
+  g_assert_error (error, VIX_ERROR, VIX_E_SNAPSHOT_INCONSISTENT);
 }
 
 static void

@@ -272,12 +272,6 @@ soap_fault_get_type (const SoapFault *self)
   return self->type;
 }
 
-const char *
-soap_fault_get_message (const SoapFault *self)
-{
-  return self->message;
-}
-
 const SoapFaultField *
 soap_fault_get_field (const SoapFault *self, const char *name)
 {

@@ -60,8 +60,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (SoapFault, soap_fault_unref)
 
 /* "NotAuthenticated"; "" if the host did not say. */
 const char *soap_fault_get_type (const SoapFault *self);
-/* What the host says to people; "" if nothing. */
-const char *soap_fault_get_message (const SoapFault *self);
 /* (nullable): that field of the fault */
 const SoapFaultField *soap_fault_get_field (const SoapFault *self,
                                             const char *name);
