@@ -208,7 +208,7 @@ check nameless-contents-are-compared nameless_contents_are_compared
 check locked-files-are-busy answering 500 "$vm-000001-sesparse.vmdk" \
   refused EBUSY FILE_ALREADY_LOCKED
 check missing-files-are-told answering 404 "$vm-000001-sesparse.vmdk" \
-  refused ENOENT 'no such file'
+  refused EUCLEAN 'no such file'
 check no-privilege-is-told no_privilege_is_told
 check refused-sessions-are-told refused_sessions_are_told
 check files-may-be-withheld files_may_be_withheld
