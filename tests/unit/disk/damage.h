@@ -33,8 +33,9 @@ typedef struct {
   const char *text;
 } DamageCase;
 
-/* A disk called "disk", its extent in "data" unless it is embedded. */
-MemDir *damage_make (DiskFixture *f, const DamageCase *c);
+/* A disk called "disk", its extent in "data" unless it is embedded.
+ * @ret_content: (nullable): its bytes */
+MemDir *damage_make (DiskFixture *f, const DamageCase *c, guint8 **ret_content);
 /* Adds a test of each case, below /vmdk/damage/. */
 void damage_add_tests (const DamageCase *cases, gsize n);
 

@@ -238,6 +238,18 @@ test_other_capacity (DiskFixture *f, gconstpointer data)
   assert_changes (f, "large.vmdk", "small.vmdk", " 0+65536");
 }
 
+/* What a smaller link in between has cut off is gone. */
+static void
+test_cut_off (DiskFixture *f, gconstpointer data)
+{
+  make_disk (f, "base.vmdk", "4M", "-c 'write -P 1 3M 65536'");
+  disk_run (f, "qemu-img create -q -f vmdk -b base.vmdk -F vmdk cut.vmdk 2M");
+  disk_run (f, "qemu-img create -q -f vmdk -b cut.vmdk -F vmdk again.vmdk 4M");
+  assert_changes (f, "base.vmdk", "cut.vmdk", "");
+  assert_changes (f, "base.vmdk", "again.vmdk", " 2097152+2097152");
+  assert_changes (f, "cut.vmdk", "again.vmdk", " 2097152+2097152");
+}
+
 /* Zeros that hide what the parent holds are a change; zeros in both are not. */
 static void
 test_zeros (DiskFixture *f, gconstpointer data)
@@ -282,6 +294,7 @@ main (int argc, char **argv)
   DISK_TEST ("/disk/changes/nothing-older", NULL, test_nothing_older);
   DISK_TEST ("/disk/changes/nothing-shared", NULL, test_nothing_shared);
   DISK_TEST ("/disk/changes/other-capacity", NULL, test_other_capacity);
+  DISK_TEST ("/disk/changes/cut-off", NULL, test_cut_off);
   DISK_TEST ("/disk/changes/zeros", NULL, test_zeros);
   DISK_TEST ("/disk/changes/large", NULL, test_large);
   return g_test_run ();

@@ -248,6 +248,22 @@ grain_outside (GByteArray *image)
   image_put32 (image, gt_entry (image, 3), image->len / 512 - 127);
 }
 
+/* The other directory is said not to be there. */
+static void
+grain_outside_the_only (GByteArray *image)
+{
+  image_put32 (image, 8, image_get32 (image, 8) & ~2u);
+  grain_outside (image);
+}
+
+/* Of a table with a bad entry the others count all the same. */
+static void
+grain_outside_others_differ (GByteArray *image)
+{
+  image_put32 (image, rgt_entry (image, 4), 0);
+  grain_outside (image);
+}
+
 static void
 grain_outside_both (GByteArray *image)
 {
@@ -324,6 +340,14 @@ tables_differ (GByteArray *image)
   image_put32 (image, rgt_entry (image, 2), 0);
 }
 
+/* Of the last grain the file has what belongs to the disk. */
+static void
+last_grain_short (GByteArray *image)
+{
+  g_byte_array_set_size (image,
+                         image->len - (128 - DAMAGE_SECTORS % 128) * 512);
+}
+
 static void
 longer_than_tables_say (GByteArray *image)
 {
@@ -392,6 +416,12 @@ static const DamageCase cases[] = {
   { "sparse/grain-table-in-descriptor", S, table_in_descriptor, AT_READ,
     INVALID, "grain directory" },
   { "sparse/grain-past-end", S, grain_outside, NOWHERE, 0, NULL },
+  { "sparse/grain-past-end-in-the-only-table", S, grain_outside_the_only,
+    AT_READ, INVALID, "grain 3" },
+  { "sparse/grain-past-end-and-tables-differ", S, grain_outside_others_differ,
+    NOWHERE, 0, NULL },
+  { "sparse/last-grain-ends-with-the-disk", S, last_grain_short, NOWHERE, 0,
+    NULL },
   { "sparse/grain-past-end-is-not-written", S, grain_outside, AT_WRITE, REPAIR,
     "differ" },
   { "sparse/grain-past-end-in-both", S, grain_outside_both, AT_READ, INVALID,
@@ -439,7 +469,7 @@ static void
 test_repair (DiskFixture *f, gconstpointer data)
 {
   DamageCase c = { "", S, data, AT_WRITE, 0, NULL };
-  g_autoptr (MemDir) dir = damage_make (f, &c);
+  g_autoptr (MemDir) dir = damage_make (f, &c, NULL);
   g_autoptr (VmdkLink) parent = NULL;
   g_autoptr (VmdkLink) child = NULL;
   g_autoptr (VmdkSource) dest = mem_dir_open (dir, "child");
@@ -460,7 +490,7 @@ static void
 test_cannot_repair (DiskFixture *f, gconstpointer data)
 {
   DamageCase c = { "", S, data, AT_WRITE, 0, NULL };
-  g_autoptr (MemDir) dir = damage_make (f, &c);
+  g_autoptr (MemDir) dir = damage_make (f, &c, NULL);
   g_autoptr (GByteArray) before = disk_model_copy (mem_dir_get (dir, "disk"));
   GError *error = NULL;
 
@@ -476,7 +506,7 @@ static void
 test_extent_twice (DiskFixture *f, gconstpointer data)
 {
   DamageCase c = { "", S, no_descriptor, AT_OPEN, 0, NULL };
-  g_autoptr (MemDir) dir = damage_make (f, &c);
+  g_autoptr (MemDir) dir = damage_make (f, &c, NULL);
   g_autofree char *text = g_strdup_printf (
     "# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=ffffffff\n"
     "createType=\"twoGbMaxExtentSparse\"\nRW %u SPARSE \"disk\"\n"

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "disk-fixture.h"
+#include "disk/map.h"
 #include "image-writer.h"
 
 #define SECTOR 512u
@@ -22,19 +23,23 @@
 #define SPREAD 100u /* one grain of so many is there */
 #define MEMORY_BYTES (64u << 20)
 
+/* Counted among all threads' reads: there is one. */
+typedef struct {
+  VmdkResolver base; /* must be first */
+  guint extents;
+  guint reads;
+  guint bad_tables; /* from which one on tables cannot be read; 0: none */
+} Folder;
+
 typedef struct {
   VmdkSource base; /* must be first */
+  Folder *folder;
   guint link;
   guint64 sectors; /* of the extent */
   guint64 tables;  /* first sector */
   guint64 grains;  /* first sector */
   char *text;      /* a descriptor instead; NULL: an extent */
 } Computed;
-
-typedef struct {
-  VmdkResolver base; /* must be first */
-  guint extents;
-} Folder;
 
 /* --- what is in an extent ----------------------------------------------- */
 
@@ -119,6 +124,15 @@ computed_pread (VmdkSource *source, guint64 offset, void *buf, gsize len,
   guint8 sector[SECTOR];
 
   g_assert_cmpuint (offset + len, <=, source->size);
+  self->folder->reads++;
+  if (self->text == NULL && self->folder->bad_tables > 0
+      && offset
+           >= (self->tables + self->folder->bad_tables * TABLE_SECTORS) * SECTOR
+      && offset < self->grains * SECTOR) {
+    g_set_error (error, VIX_ERROR, VIX_E_FILE_ERROR, "%s: worn out",
+                 source->id);
+    return FALSE;
+  }
   if (self->text != NULL) {
     memcpy (out, self->text + offset, len);
     return TRUE;
@@ -170,10 +184,11 @@ static VmdkSource *
 folder_open (VmdkResolver *resolver, const char *relative_to, const char *name,
              VmdkRole role, gboolean writable, GError **error)
 {
-  const Folder *folder = (Folder *)resolver;
+  Folder *folder = (Folder *)resolver;
   Computed *self = g_new0 (Computed, 1);
 
   self->base.ops = &computed_ops;
+  self->folder = folder;
   self->base.id = g_strdup (name);
   if (sscanf (name, "link-%u", &self->link) == 1) {
     self->text = describe (folder, self->link);
@@ -308,6 +323,76 @@ test_deep (gconstpointer data)
   read_some (chain, &folder, 30, 400, before);
 }
 
+#define SEGMENT_BYTES (G_GUINT64_CONSTANT (256) << 20)
+#define TABLE_SPANS (PER_TABLE * GRAIN * SECTOR)
+
+/* Twice what may be kept, of a chain of three: the map stays within its bound.
+ */
+static void
+test_bound (void)
+{
+  Folder folder = { { folder_open }, 1 };
+  g_autoptr (VmdkChain) chain = open_chain (&folder, 3);
+  gsize before = allocated ();
+  guint64 at = 0;
+
+  while (at < DISK_SECTORS * SECTOR) {
+    g_autoptr (GError) error = NULL;
+    VmdkState state;
+    guint64 n;
+
+    vmdk_chain_map (chain, at, G_MAXUINT64, &state, &n, &error);
+    g_assert_no_error (error);
+    at += n;
+  }
+  g_assert_cmpuint (allocated (), <=, before + VMDK_MAP_BYTES + (4u << 20));
+}
+
+/* Going to and fro between places reads no table twice. */
+static void
+test_places (void)
+{
+  Folder folder = { { folder_open }, 1 };
+  g_autoptr (VmdkChain) chain = open_chain (&folder, 1);
+
+  for (guint round = 0; round < 3; round++) {
+    for (guint64 i = 0; i < 16; i++) {
+      guint64 grain = pick (0, i * 20000);
+      g_autoptr (GError) error = NULL;
+      guint8 byte;
+
+      folder.reads = 0;
+      vmdk_chain_read (chain, grain * GRAIN * SECTOR, &byte, 1, &error);
+      g_assert_no_error (error);
+      g_assert_cmpuint (byte, ==, byte_of (0, grain));
+      if (round > 0)
+        g_assert_cmpuint (folder.reads, ==, 1);
+    }
+  }
+}
+
+/* What cannot be read further on is no error before. */
+static void
+test_error_further_on (void)
+{
+  Folder folder
+    = { { folder_open }, 1, 0, (guint)(SEGMENT_BYTES / TABLE_SPANS) };
+  g_autoptr (VmdkChain) chain = open_chain (&folder, 1);
+  g_autoptr (GError) error = NULL;
+  guint64 at = 0;
+  VmdkState state;
+  guint64 n;
+
+  while (at < SEGMENT_BYTES) {
+    g_assert_true (vmdk_chain_map (chain, at, G_MAXUINT64, &state, &n, &error));
+    g_assert_no_error (error);
+    at += n;
+  }
+  g_assert_cmpuint (at, ==, SEGMENT_BYTES);
+  g_assert_false (vmdk_chain_map (chain, at, 1, &state, &n, &error));
+  g_assert_error (error, VIX_ERROR, VIX_E_FILE_ERROR);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -318,5 +403,8 @@ main (int argc, char **argv)
                         test_whole_map);
   g_test_add_data_func ("/vmdk/large/depth-30", GUINT_TO_POINTER (1),
                         test_deep);
+  g_test_add_func ("/vmdk/large/the-map-is-bounded", test_bound);
+  g_test_add_func ("/vmdk/large/segments-are-kept", test_places);
+  g_test_add_func ("/vmdk/large/an-error-further-on", test_error_further_on);
   return g_test_run ();
 }
