@@ -122,8 +122,8 @@ begin_change (VmdkSource *source, guint64 offset, guint64 len,
   undo->offset = offset;
   undo->len = len;
   undo->old_size = file->data->len;
-  undo->old
-    = g_bytes_new (file->data->data + (have > 0 ? offset : 0), MIN (have, len));
+  undo->old = g_bytes_new (have > 0 ? file->data->data + offset : NULL,
+                           MIN (have, len));
   g_ptr_array_add (file->unsynced, undo);
   return TRUE;
 }

@@ -69,6 +69,7 @@ spy_pread_table (VmdkSource *source, guint64 offset, void *buf, gsize len,
   while (spy->gate && !spy->met
          && g_cond_wait_until (&spy->cond, &spy->lock, end))
     continue;
+  spy->gate = spy->gate && spy->met; /* whoever waited in vain, did for all */
   spy->under_way--;
   g_mutex_unlock (&spy->lock);
   return self->near->ops->pread (self->near, offset, buf, len, error);
