@@ -117,11 +117,22 @@ mark_locked (VsphereHost *host, const GPtrArray *wants, gboolean asked)
     g_cond_broadcast (&host->answered);
 }
 
-/* Asks for what is not known of @id, if that is anything. A neighbour's
- * snapshot that has just gone spoils the whole request: @alone is the way to
- * ask again. */
+static void
+leave_only (GPtrArray *wants, gint64 snapshot)
+{
+  for (guint i = wants->len; i-- > 0;) {
+    const VsphereWant *want = wants->pdata[i];
+
+    if (want->snapshot != snapshot)
+      g_ptr_array_remove_index (wants, i);
+  }
+}
+
+/* Asks for what is not known of @id, if that is anything. Another snapshot that
+ * has just gone, of the VM or of a neighbour, spoils the whole request: @alone
+ * is the way to ask again, for @snapshot only. */
 static gboolean
-ask (VsphereHost *host, const char *id, gboolean alone,
+ask (VsphereHost *host, const char *id, gint64 snapshot, gboolean alone,
      GCancellable *cancellable, GError **error)
 {
   g_autoptr (GPtrArray) wants = NULL;
@@ -132,6 +143,8 @@ ask (VsphereHost *host, const char *id, gboolean alone,
       && vsphere_mirror_get_vm (host->mirror, id) != NULL) {
     wants = vsphere_mirror_want_disks (
       host->mirror, id, alone ? 1 : grow_locked (host), host->asked);
+    if (alone)
+      leave_only (wants, snapshot);
     mark_locked (host, wants, TRUE);
   }
   vix_unlock (&host->lock);
@@ -246,7 +259,7 @@ vsphere_need_known (VsphereHost *host, const char *id, gint64 snapshot,
       await_answer (host, id, cancellable);
       continue;
     }
-    if (!ask (host, id, tries > 0, cancellable, &failure)
+    if (!ask (host, id, snapshot, tries > 0, cancellable, &failure)
         && !may_ask_again (tries, &failure)) {
       g_propagate_error (error, g_steal_pointer (&failure));
       return FALSE;
