@@ -79,6 +79,7 @@ soap_http_answer_clear (SoapHttpAnswer *answer)
 {
   g_clear_pointer (&answer->set_cookie, g_free);
   g_clear_pointer (&answer->content_range, g_free);
+  g_clear_pointer (&answer->content_type, g_free);
 }
 
 /* ---- what curl calls ---- */
@@ -212,6 +213,7 @@ on_header (char *data, size_t size, size_t n, void *user)
   g_autofree char *cookie = header_value (data, len, "Set-Cookie");
   g_autofree char *date = header_value (data, len, "Date");
   g_autofree char *range = header_value (data, len, "Content-Range");
+  g_autofree char *type = header_value (data, len, "Content-Type");
   g_autofree char *encoding = header_value (data, len, "Content-Encoding");
   g_autofree char *modified = header_value (data, len, "Last-Modified");
   time_t when;
@@ -228,6 +230,10 @@ on_header (char *data, size_t size, size_t n, void *user)
   if (range != NULL) {
     g_free (answer->content_range);
     answer->content_range = g_steal_pointer (&range);
+  }
+  if (type != NULL) {
+    g_free (answer->content_type);
+    answer->content_type = g_steal_pointer (&type);
   }
   if (encoding != NULL)
     answer->encoded = g_ascii_strcasecmp (encoding, "identity") != 0;

@@ -48,8 +48,9 @@ typedef struct {
 
 typedef struct {
   int status;
-  char *set_cookie;      /* "a=b" of each Set-Cookie, joined by "; "; or NULL */
-  char *content_range;   /* NULL if none */
+  char *set_cookie;    /* "a=b" of each Set-Cookie, joined by "; "; or NULL */
+  char *content_range; /* NULL if none; so too ... */
+  char *content_type;
   gboolean encoded;      /* the content is compressed or the like */
   gint64 content_length; /* -1 unknown */
   gint64 last_modified;  /* seconds since 1970, -1 unknown */

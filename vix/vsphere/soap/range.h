@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * range.h - a part of a file by HTTP: one request, one answer, checked before
- * a byte of it is handed on. An answer that is not exactly that part of that
- * file is refused: what is read here are disks.
+ * range.h - a part of a file by HTTP, or several: one request, one answer,
+ * checked before a byte of it is handed on. An answer that is not exactly that
+ * part of that file is refused: what is read here are disks.
  */
 #pragma once
 
@@ -47,5 +47,28 @@ typedef struct {
 gboolean soap_range_get (SoapPool *pool, const SoapRange *range,
                          SoapRangeFacts *facts, GCancellable *cancellable,
                          GError **error);
+
+typedef struct {
+  guint64 offset;
+  gsize len;     /* > 0 */
+  gpointer user; /* for take, instead of the range's */
+  gsize done;    /* (out): bytes taken, in order */
+} SoapPart;
+
+/**
+ * soap_range_get_parts:
+ * @range: of which file; its offset, len and user are not looked at, and it is
+ *   not unsure
+ * @parts: in the order of the file; they do not overlap
+ * @error: as soap_range_get(); %SOAP_ERROR_MALFORMED also for an answer that
+ *   has some of them only: what that has is taken
+ *
+ * The same with several parts in one request, which servers need not support.
+ * An answer with all of the file is not read to its end.
+ */
+gboolean soap_range_get_parts (SoapPool *pool, const SoapRange *range,
+                               SoapPart *parts, guint n_parts,
+                               SoapRangeFacts *facts, GCancellable *cancellable,
+                               GError **error);
 
 G_END_DECLS
