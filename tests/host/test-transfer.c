@@ -268,6 +268,31 @@ test_cache_has_its_size (void)
   g_assert_cmpuint (count_fetched (rig) - once, >=, FILE_BYTES - 4 * MIB);
 }
 
+/* The same, whatever becomes of requests on the way. */
+static void
+test_many_readers_and_faults (void)
+{
+  static const char *const rules[] = {
+    "times=5&action=drop-before",     "times=5&action=drop-middle&reset=1",
+    "times=2&action=stall",           "times=5&action=status&code=503",
+    "times=5&action=status&code=400", "times=5&action=header&name=Content-Type",
+  };
+  g_autoptr (Rig) rig = rig_new (hasten, FALSE);
+  g_autoptr (VmdkSource) source = open_file (rig);
+  GThread *threads[16];
+  Reader readers[16];
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rules); i++)
+    g_free (bed_ctl (rig->proxy, "rule?method=folder&skip=%u&%s",
+                     20 * (guint)(i + 1), rules[i]));
+  for (guint i = 0; i < 16; i++) {
+    readers[i] = (Reader){ rig, source, 100 + i };
+    threads[i] = g_thread_new ("reader", read_at_random, &readers[i]);
+  }
+  for (guint i = 0; i < 16; i++)
+    g_thread_join (threads[i]);
+}
+
 /* ---- one transfer for all ---- */
 
 /* While the answer is held, the second reader sends nothing. */
@@ -670,6 +695,8 @@ main (int argc, char **argv)
                    test_random_reads_fetch_little);
   g_test_add_func ("/transfer/many-readers", test_many_readers);
   g_test_add_func ("/transfer/cache-has-its-size", test_cache_has_its_size);
+  g_test_add_func ("/transfer/many-readers-and-faults",
+                   test_many_readers_and_faults);
   g_test_add_func ("/transfer/one-for-two", test_one_transfer_for_two);
   g_test_add_func ("/transfer/kept-between-openings",
                    test_kept_between_openings);

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "vsphere/folder.h"
-
 static VsphereFetch *
 fetch_new (VsphereFile *file, guint64 first)
 {
@@ -141,27 +139,62 @@ end_locked (VsphereFetch *self, const SoapRangeFacts *facts)
   wake_waiters_locked (self);
 }
 
+/* What of the file is not for one of its parts alone. */
+static SoapRange
+describe (const VsphereFile *file)
+{
+  return (SoapRange){ .url = file->url,
+                      .size = file->constant ? file->size : (guint64)-1,
+                      .modified = file->constant ? file->modified : -1,
+                      .take = take };
+}
+
 gboolean
 vsphere_fetch_run (VsphereFetch *self, gboolean patient,
                    GCancellable *cancellable, GError **error)
 {
   VsphereFile *file = self->file;
   VsphereTransfer *transfer = file->transfer;
-  SoapRange part = { .url = file->url,
-                     .offset = self->first * VSPHERE_BLOCK_BYTES,
-                     .len = get_bytes (self),
-                     .size = file->constant ? file->size : (guint64)-1,
-                     .modified = file->constant ? file->modified : -1,
-                     .take = take,
-                     .user = self };
+  SoapRange range = describe (file);
   SoapRangeFacts facts = { .status = 0 };
-  gboolean ok = vsphere_folder_read (transfer->session, file->path, &part,
-                                     patient, &facts, cancellable, error);
+  gboolean ok;
 
+  range.offset = self->first * VSPHERE_BLOCK_BYTES;
+  range.len = get_bytes (self);
+  range.user = self;
+  ok = vsphere_folder_read (transfer->session, file->path, &range, patient,
+                            &facts, cancellable, error);
   vix_lock (&transfer->lock);
   end_locked (self, &facts);
   vix_unlock (&transfer->lock);
   return ok;
+}
+
+VsphereParts
+vsphere_fetch_run_several (VsphereFetch *const *fetches, guint n,
+                           GCancellable *cancellable)
+{
+  const VsphereFile *file = fetches[0]->file;
+  VsphereTransfer *transfer = file->transfer;
+  SoapRange range = describe (file);
+  g_autofree SoapPart *parts = g_new0 (SoapPart, n);
+  SoapRangeFacts facts;
+  VsphereParts outcome;
+
+  for (guint i = 0; i < n; i++)
+    parts[i] = (SoapPart){ .offset = fetches[i]->first * VSPHERE_BLOCK_BYTES,
+                           .len = get_bytes (fetches[i]),
+                           .user = fetches[i] };
+  outcome = vsphere_folder_read_parts (transfer->session, &range, parts, n,
+                                       &facts, cancellable);
+  vix_lock (&transfer->lock);
+  for (guint i = 0; i < n; i++) {
+    end_locked (fetches[i], &facts);
+    /* They are the same for all. */
+    facts = (SoapRangeFacts){ .status = 0 };
+  }
+  vix_unlock (&transfer->lock);
+  return outcome;
 }
 
 void

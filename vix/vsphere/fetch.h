@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "vsphere/folder.h"
 #include "vsphere/transfer-private.h"
 
 G_BEGIN_DECLS
@@ -26,6 +27,8 @@ typedef struct {
 
   /* With the lock: */
   gboolean ended;
+  gboolean queued; /* see together.h; and ... */
+  GList link;      /* ... while it is */
   GCond changed;
 } VsphereFetch;
 
@@ -42,6 +45,11 @@ guint vsphere_fetch_get_done (const VsphereFetch *self);
  * more. @patient: as vsphere_folder_read(). Blocks. */
 gboolean vsphere_fetch_run (VsphereFetch *self, gboolean patient,
                             GCancellable *cancellable, GError **error);
+
+/* The same of several of one file, which is constant, in one request and at
+ * once; @fetches by their offset. */
+VsphereParts vsphere_fetch_run_several (VsphereFetch *const *fetches, guint n,
+                                        GCancellable *cancellable);
 
 /* After that: lets go of it and its blocks. */
 void vsphere_fetch_finish_locked (VsphereFetch *self);

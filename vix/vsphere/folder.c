@@ -17,8 +17,10 @@
 /* Of the time for an answer: how long nothing may come at all. */
 #define PATIENCE 2
 
+#define HTTP_BAD_REQUEST 400
 #define HTTP_UNAUTHORIZED 401
 #define HTTP_FORBIDDEN 403
+#define HTTP_PAST_THE_END 416
 
 /* ---- addresses ---- */
 
@@ -72,6 +74,31 @@ read_once (VsphereSession *session, SoapRange *part, SoapRangeFacts *facts,
   return ok;
 }
 
+VsphereParts
+vsphere_folder_read_parts (VsphereSession *session, const SoapRange *file,
+                           SoapPart *parts, guint n_parts,
+                           SoapRangeFacts *facts, GCancellable *cancellable)
+{
+  char *cookie = vsphere_session_get_cookie (session);
+  SoapRange range = *file;
+  g_autoptr (GError) error = NULL;
+  gboolean ok;
+
+  range.cookie = cookie;
+  ok = soap_range_get_parts (vsphere_session_get_file_pool (session), &range,
+                             parts, n_parts, facts, cancellable, &error);
+  vix_secret_wipe (cookie);
+  if (ok)
+    return VSPHERE_PARTS_GOT;
+  if (facts->changed || g_cancellable_is_cancelled (cancellable)
+      || facts->status == HTTP_UNAUTHORIZED)
+    return VSPHERE_PARTS_FAILED;
+  return facts->status == HTTP_BAD_REQUEST || facts->status == HTTP_PAST_THE_END
+             || g_error_matches (error, SOAP_ERROR, SOAP_ERROR_MALFORMED)
+           ? VSPHERE_PARTS_REFUSED
+           : VSPHERE_PARTS_LOST;
+}
+
 /* Whether the datastore that @url is on can be looked at at all. */
 static gboolean
 may_look (VsphereSession *session, const char *url, GCancellable *cancellable)
@@ -106,7 +133,8 @@ static const struct {
     "give the role of this user the privileges Datastore.Browse and "
     "Datastore.FileManagement (low level file operations) on the datastore" },
   { 404, VIX_E_FILE_NOT_FOUND, "the datastore has no such file" },
-  { 416, VIX_E_FILE_ERROR, "the file is shorter than it was; open it again" },
+  { HTTP_PAST_THE_END, VIX_E_FILE_ERROR,
+    "the file is shorter than it was; open it again" },
   { 500, VIX_E_FILE_ALREADY_LOCKED,
     "a running virtual machine holds the file: take a snapshot and read what "
     "that has, or power the machine off" },

@@ -41,4 +41,23 @@ gboolean vsphere_folder_read (VsphereSession *session, const char *path,
                               SoapRangeFacts *facts, GCancellable *cancellable,
                               GError **error);
 
+typedef enum {
+  VSPHERE_PARTS_GOT,
+  VSPHERE_PARTS_REFUSED, /* as a host does that takes one part a request */
+  VSPHERE_PARTS_LOST,    /* nothing, or an error: that may be why, or not */
+  VSPHERE_PARTS_FAILED,  /* cancelled, changed, or the session ended */
+} VsphereParts;
+
+/**
+ * vsphere_folder_read_parts:
+ * @file: as soap_range_get_parts(); its cookie is not looked at
+ *
+ * Several parts in one request, which is sent once, in the session that there
+ * is. @parts tell what came, however that ended. Blocks.
+ */
+VsphereParts vsphere_folder_read_parts (VsphereSession *session,
+                                        const SoapRange *file, SoapPart *parts,
+                                        guint n_parts, SoapRangeFacts *facts,
+                                        GCancellable *cancellable);
+
 G_END_DECLS

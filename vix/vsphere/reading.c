@@ -7,7 +7,8 @@
 
 #include "base/error.h"
 #include "vsphere/ahead.h"
-#include "vsphere/fetch.h"
+#include "vsphere/together.h"
+#include "vsphere/waker.h"
 
 /* Blocks that a reader uses, or fetches for itself, at a time. */
 #define MAX_READ_BLOCKS 64u
@@ -21,6 +22,7 @@ typedef struct {
   guint8 *buf;
   gsize len;
   gboolean streaming; /* nobody will want it again */
+  gboolean alone;     /* it was asked for together with others already */
   GCancellable *cancellable;
 } Want;
 
@@ -79,64 +81,24 @@ copy_present_locked (VsphereTransfer *self, Want *want)
   return TRUE;
 }
 
-typedef struct {
-  VsphereTransfer *transfer;
-  GCond *cond;
-} Waker;
-
-static void
-on_cancelled (GCancellable *cancellable, gpointer data)
-{
-  Waker *waker = data;
-
-  vix_lock (&waker->transfer->lock);
-  g_cond_broadcast (waker->cond);
-  vix_unlock (&waker->transfer->lock);
-}
-
-/* With the lock, which is released meanwhile: connecting may call. */
-static gulong
-connect_locked (Waker *waker, GCancellable *cancellable)
-{
-  gulong id = 0;
-
-  if (cancellable == NULL)
-    return 0;
-  vix_unlock (&waker->transfer->lock);
-  id = g_cancellable_connect (cancellable, G_CALLBACK (on_cancelled), waker,
-                              NULL);
-  vix_lock (&waker->transfer->lock);
-  return id;
-}
-
-static void
-disconnect_locked (Waker *waker, GCancellable *cancellable, gulong id)
-{
-  if (cancellable == NULL)
-    return;
-  vix_unlock (&waker->transfer->lock);
-  g_cancellable_disconnect (cancellable, id);
-  vix_lock (&waker->transfer->lock);
-}
-
 /* Somebody else fetches the block where @want begins. */
 static void
 await_fetch_locked (VsphereTransfer *self, Want *want, VsphereFetch *fetch)
 {
-  Waker waker = { self, &fetch->changed };
+  VsphereWaker waker;
   guint64 last = (want->offset + want->len - 1) / VSPHERE_BLOCK_BYTES;
   guint wanted = (guint)MIN (last - fetch->first + 1, fetch->n);
-  gulong id;
 
   fetch->refs++;
-  id = connect_locked (&waker, want->cancellable);
+  vsphere_waker_begin_locked (&waker, &self->lock, &fetch->changed,
+                              want->cancellable);
   while (!fetch->ended && !g_cancellable_is_cancelled (want->cancellable)) {
     g_atomic_int_set (&fetch->wake_at, MIN (fetch->wake_at, wanted));
     if (vsphere_fetch_get_done (fetch) >= wanted)
       break;
     vix_lock_wait (&self->lock, &fetch->changed);
   }
-  disconnect_locked (&waker, want->cancellable, id);
+  vsphere_waker_end_locked (&waker);
   vsphere_fetch_unref_locked (fetch);
 }
 
@@ -144,15 +106,33 @@ await_fetch_locked (VsphereTransfer *self, Want *want, VsphereFetch *fetch)
 static void
 await_room_locked (VsphereTransfer *self, Want *want)
 {
-  Waker waker = { self, &self->freed };
-  gulong id = connect_locked (&waker, want->cancellable);
+  VsphereWaker waker;
 
+  vsphere_waker_begin_locked (&waker, &self->lock, &self->freed,
+                              want->cancellable);
   self->n_waiting++;
   if (!g_cancellable_is_cancelled (want->cancellable))
     vix_lock_wait_until (&self->lock, &self->freed,
                          g_get_monotonic_time () + LOOK_AGAIN_US);
   self->n_waiting--;
-  disconnect_locked (&waker, want->cancellable, id);
+  vsphere_waker_end_locked (&waker);
+}
+
+/* By itself, with all patience. */
+static gboolean
+run_wanted_locked (VsphereTransfer *self, Want *want, VsphereFetch *fetch,
+                   GError **error)
+{
+  gboolean ok;
+
+  vix_unlock (&self->lock);
+  ok = vsphere_fetch_run (fetch, TRUE, want->cancellable, error);
+  for (guint i = 0; i < fetch->n && want->len > 0; i++)
+    copy_block (want, fetch->blocks[i]);
+  vix_lock (&self->lock);
+  self->failing = self->failing && !ok;
+  vsphere_fetch_finish_locked (fetch);
+  return ok;
 }
 
 /* Nobody fetches the block where @want begins: we do. */
@@ -169,13 +149,13 @@ fetch_wanted_locked (VsphereTransfer *self, Want *want, GError **error)
     await_room_locked (self, want);
     return TRUE;
   }
-  vix_unlock (&self->lock);
-  ok = vsphere_fetch_run (fetch, TRUE, want->cancellable, error);
-  for (guint i = 0; i < fetch->n && want->len > 0; i++)
-    copy_block (want, fetch->blocks[i]);
-  vix_lock (&self->lock);
-  self->failing = self->failing && !ok;
-  vsphere_fetch_finish_locked (fetch);
+  if (want->alone || !vsphere_together_may_locked (fetch))
+    return run_wanted_locked (self, want, fetch, error);
+  want->alone = vsphere_together_get_locked (fetch, want->cancellable);
+  if (want->alone)
+    return TRUE;
+  ok = run_wanted_locked (self, want, fetch, error);
+  vsphere_together_leave_locked (self);
   return ok;
 }
 

@@ -2,7 +2,7 @@
 /*
  * transfer-private.h - what the parts of transfer.h share: transfer.c opens
  * and shares files, fetch.h gets parts of them, ahead.h does so before they are
- * asked for, reading.c gives them to readers.
+ * asked for, together.h several at once, reading.c gives them to readers.
  */
 #pragma once
 
@@ -47,6 +47,10 @@ struct VsphereTransfer {
   guint n_idle;       /* of them */
   gboolean failing;   /* the last fetch ahead of a reader failed */
   gint64 wait_us;     /* see VsphereLine */
+  GQueue small;       /* of VsphereFetch: see together.h */
+  guint n_small;      /* requests for those under way */
+  gboolean proven;    /* the host answered one for several parts */
+  guint refusals;     /* of those since then */
   guint n_readers;
   gint64 counted_at;
 

@@ -235,6 +235,7 @@ vsphere_transfer_new (VsphereSession *session, guint64 cache_bytes,
   self->files = g_ptr_array_new ();
   self->workers = g_ptr_array_new ();
   g_queue_init (&self->queue);
+  g_queue_init (&self->small);
   g_cond_init (&self->work);
   g_cond_init (&self->freed);
   return self;
