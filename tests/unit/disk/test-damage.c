@@ -46,6 +46,15 @@ put_both (GByteArray *image, guint index, guint32 value)
 }
 
 static void
+other_extent_inside (GByteArray *image)
+{
+  char *text = (char *)image->data + 512;
+
+  g_assert_cmpuint (strlen (text), <, 4096);
+  memcpy (text + strlen (text), "RW 8 ZERO\n", 11);
+}
+
+static void
 cut_header (GByteArray *image)
 {
   g_byte_array_set_size (image, 300);
@@ -401,6 +410,8 @@ static const DamageCase cases[] = {
     "descriptor" },
   { "sparse/descriptor-too-large", S, descriptor_huge, AT_OPEN, INVALID,
     "descriptor" },
+  { "sparse/descriptor-names-other-extents", S, other_extent_inside, AT_OPEN,
+    INVALID, "other extents" },
   { "sparse/no-descriptor", S, no_descriptor, AT_OPEN, INVALID, "one extent" },
   { "sparse/overhead-0", S, overhead_0, AT_OPEN, INVALID, "header" },
   { "sparse/unknown-compression", S, unknown_compression, AT_OPEN, VERSION,
