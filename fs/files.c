@@ -8,6 +8,7 @@
 #include "kept.h"
 #include "mount.h"
 #include "name.h"
+#include "slots.h"
 #include "trouble.h"
 
 struct FsFiles {
@@ -64,33 +65,10 @@ listing_drop (gpointer data)
   fs_listing_unref (data);
 }
 
-static guint
-position_of_slot (const FsListing *self, guint32 slot)
-{
-  guint low = 0;
-  guint high = self->files->len;
-
-  while (low < high) {
-    guint middle = low + (high - low) / 2;
-
-    if (g_array_index (self->files, FsFile, middle).slot < slot)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
-}
-
 const FsFile *
 fs_listing_find_slot (const FsListing *self, guint32 slot)
 {
-  guint at = position_of_slot (self, slot);
-  const FsFile *file;
-
-  if (at == self->files->len)
-    return NULL;
-  file = &g_array_index (self->files, FsFile, at);
-  return file->slot == slot ? file : NULL;
+  return fs_slots_find (self->files, G_STRUCT_OFFSET (FsFile, slot), slot);
 }
 
 static void
@@ -121,7 +99,9 @@ fs_listing_foreach (const FsListing *self, gint64 snapshot, guint32 after,
     foreach_owned (self, snapshot, after, func, data);
     return;
   }
-  for (i = position_of_slot (self, after); i < self->files->len; i++) {
+  for (i
+       = fs_slots_position (self->files, G_STRUCT_OFFSET (FsFile, slot), after);
+       i < self->files->len; i++) {
     if (!func (&g_array_index (self->files, FsFile, i), data))
       return;
   }

@@ -2,6 +2,7 @@
 #include "pairs.h"
 
 #include "node.h"
+#include "slots.h"
 
 struct FsPairs {
   GArray *pairs;       /* (FsPair) by ascending slot */
@@ -41,34 +42,10 @@ fs_pairs_free (FsPairs *self)
   g_free (self);
 }
 
-/* Of the first with @slot or above. */
-static guint
-position (const FsPairs *self, guint32 slot)
-{
-  guint low = 0;
-  guint high = self->pairs->len;
-
-  while (low < high) {
-    guint middle = low + (high - low) / 2;
-
-    if (g_array_index (self->pairs, FsPair, middle).slot < slot)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
-}
-
 const FsPair *
 fs_pairs_at (const FsPairs *self, guint32 slot)
 {
-  guint at = position (self, slot);
-  const FsPair *found;
-
-  if (at == self->pairs->len)
-    return NULL;
-  found = &g_array_index (self->pairs, FsPair, at);
-  return found->slot == slot ? found : NULL;
+  return fs_slots_find (self->pairs, G_STRUCT_OFFSET (FsPair, slot), slot);
 }
 
 static guint32
@@ -98,7 +75,10 @@ fs_pairs_enter (FsPairs *self, guint32 newer, guint32 older)
   pair.generation = self->generation;
   if (pair.slot == 0)
     return 0;
-  g_array_insert_val (self->pairs, position (self, pair.slot), pair);
+  g_array_insert_val (
+    self->pairs,
+    fs_slots_position (self->pairs, G_STRUCT_OFFSET (FsPair, slot), pair.slot),
+    pair);
   g_hash_table_insert (self->by_both, g_steal_pointer (&key),
                        GUINT_TO_POINTER (pair.slot));
   return pair.slot;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "name.h"
+#include "slots.h"
 
 FsVm *
 fs_vm_new (guint32 slot, guint32 folder, const char *name, guint64 identity)
@@ -60,30 +61,15 @@ next_slot (FsSlotCounter *counter, guint32 max, guint used,
 guint
 fs_vm_position (const FsVm *self, guint32 slot)
 {
-  guint low = 0;
-  guint high = self->snapshots->len;
-
-  while (low < high) {
-    guint middle = low + (high - low) / 2;
-
-    if (g_array_index (self->snapshots, FsVmSnapshot, middle).slot < slot)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
+  return fs_slots_position (self->snapshots,
+                            G_STRUCT_OFFSET (FsVmSnapshot, slot), slot);
 }
 
 const FsVmSnapshot *
 fs_vm_find_slot (const FsVm *self, guint32 slot)
 {
-  guint at = fs_vm_position (self, slot);
-  const FsVmSnapshot *found;
-
-  if (at == self->snapshots->len)
-    return NULL;
-  found = &g_array_index (self->snapshots, FsVmSnapshot, at);
-  return found->slot == slot ? found : NULL;
+  return fs_slots_find (self->snapshots, G_STRUCT_OFFSET (FsVmSnapshot, slot),
+                        slot);
 }
 
 static gboolean

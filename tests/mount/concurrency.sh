@@ -75,22 +75,31 @@ fast_operations_disturb_no_shell () {
     && rmdir here && /bin/pwd -P)
 }
 
-interrupt_cancels () {
-  local err=$scratch/interrupted
-  hold 10
-  python3 - "$s/never" >"$err" 2>&1 <<'P' &
-import os, signal, sys
+# stoppable_mkdir DIR [child]: says that it is on its way, and that Ctrl-C
+# ended it; with a child that ends meanwhile. Its process is python's own.
+stoppable_mkdir () {
+  exec python3 - "$@" <<'P'
+import os, signal, subprocess, sys
 class Stop(Exception):
     pass
 def stop(*_):
     raise Stop
 signal.signal(signal.SIGINT, stop)
+if len(sys.argv) > 2:
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    child = subprocess.Popen(["sleep", "0.3"])
 print("ready", flush=True)
 try:
     os.mkdir(sys.argv[1])
 except Stop:
     print("interrupted")
 P
+}
+
+interrupt_cancels () {
+  local err=$scratch/interrupted
+  hold 10
+  stoppable_mkdir "$s/never" >"$err" 2>&1 &
   local job=$!
   within 5 grep -q ready "$err" && sleep 0.3 \
     && faster 2000 interrupt "$job" && grep -q interrupted "$err"
@@ -120,21 +129,7 @@ ended_child_cancels_nothing () {
 interrupt_after_an_ended_child_cancels () {
   hold 10
   : >"$scratch/interrupted"
-  python3 - "$s/never" >"$scratch/interrupted" 2>&1 <<'P' &
-import os, signal, subprocess, sys
-class Stop(Exception):
-    pass
-def stop(*_):
-    raise Stop
-signal.signal(signal.SIGINT, stop)
-signal.signal(signal.SIGCHLD, lambda *_: None)
-child = subprocess.Popen(["sleep", "0.3"])
-print("ready", flush=True)
-try:
-    os.mkdir(sys.argv[1])
-except Stop:
-    print("interrupted")
-P
+  stoppable_mkdir "$s/never" child >"$scratch/interrupted" 2>&1 &
   local job=$!
   within 5 grep -q ready "$scratch/interrupted" && sleep 1 \
     && faster 2500 interrupt "$job" \

@@ -4,11 +4,7 @@
 # operations, read-only mounts, and how little the host is asked.
 # shellcheck source=tests/mount/host-lib.sh
 . "$(dirname "$0")/host-lib.sh"
-kind=$2
-top=$mnt
-[[ $kind == esx ]] || top=$mnt/DC0
-vm=$top/vm00000
-s=$vm/snapshots
+by_kind "$2"
 
 # refuses FAULT ERRNO CODE WORDS [KEY=VALUE...]: mkdir ends with the errno;
 # user.vix.error has the VIX code and the host's own sentence. Once the call

@@ -138,3 +138,12 @@ info () { # FILE EXPRESSION: of a
 a = json.load(open(sys.argv[1]))
 print(eval(sys.argv[2]))' "$1" "$2"
 }
+
+# by_kind esx|vcenter: where the VMs of a host of that kind are.
+# shellcheck disable=SC2034 # for those who call it
+by_kind () {
+  kind=$1 top=$mnt
+  [[ $kind == esx ]] || top=$mnt/DC0
+  vm=$top/vm00000
+  s=$vm/snapshots
+}

@@ -114,9 +114,6 @@ as_fresh () {
     && cmp "$scratch/all.old" "$scratch/all.new"
 }
 
-memory_kib () {
-  awk '/^VmRSS/ { print $2 }' "/proc/${daemons[$mnt]}/status"
-}
 descriptors () { find "/proc/${daemons[$mnt]}/fd" -mindepth 1 | wc -l; }
 threads () { find "/proc/${daemons[$mnt]}/task" -mindepth 1 -maxdepth 1 | wc -l; }
 handles () { awk '/^vixfs_handles / { print $2 }' "$mnt/.vixfs/stats"; }

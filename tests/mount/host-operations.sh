@@ -5,11 +5,7 @@
 # shellcheck disable=SC2010 # what ls itself shows is what is tested
 # shellcheck source=tests/mount/host-lib.sh
 . "$(dirname "$0")/host-lib.sh"
-kind=$2
-top=$mnt
-[[ $kind == esx ]] || top=$mnt/DC0
-vm=$top/vm00000
-s=$vm/snapshots
+by_kind "$2"
 
 inventory_is_shown () {
   same 'vm00000 vm00001 vm00002 vm00003' "$(ls "$top" | paste -sd' ')" \
@@ -58,15 +54,6 @@ parents_are_links () {
   mkdir "$s/fourth" && same ../first "$(readlink "$s/second/parent")" \
     && same ../third "$(readlink "$s/fourth/parent")" \
     && [[ ! -e $s/first/parent && -d $s/second/parent ]]
-}
-
-tree_is_drawn () {
-  local line tree
-  tree=$(cat "$s/.tree")
-  for line in first second third fourth; do
-    grep -q "$line" <<<"$tree" || { echo "$tree"; return 1; }
-  done
-  ! ls -A "$s" | grep -q tree
 }
 
 # A host wipes the description if a rename sends an empty one.

@@ -5,11 +5,7 @@
 # shellcheck disable=SC2010 # what ls itself shows is what is tested
 # shellcheck source=tests/mount/host-lib.sh
 . "$(dirname "$0")/host-lib.sh"
-kind=$2
-top=$mnt
-[[ $kind == esx ]] || top=$mnt/DC0
-vm=$top/vm00000
-s=$vm/snapshots
+by_kind "$2"
 
 power_is () { # STATE [VM]: here and there
   local there=powered${1^}

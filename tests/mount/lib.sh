@@ -176,3 +176,19 @@ whole () { # NAME
   done < <(sed -n 's/^[a-z]*[0-9]*:[0-9]*\.fileName = "\(.*\.vmdk\)"$/\1/p' \
     "$dir/${1##*/}.vmx")
 }
+
+# What the daemon of $mnt has in memory.
+memory_kib () {
+  awk '/^VmRSS/ { print $2 }' "/proc/${daemons[$mnt]}/status"
+}
+
+# Of any host with snapshots first to fourth in $s.
+# shellcheck disable=SC2154,SC2010 # what ls itself shows is what is tested
+tree_is_drawn () {
+  local line tree
+  tree=$(cat "$s/.tree")
+  for line in first second third fourth; do
+    grep -q "$line" <<<"$tree" || { echo "$tree"; return 1; }
+  done
+  ! ls -A "$s" | grep -q tree
+}

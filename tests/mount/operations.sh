@@ -80,15 +80,6 @@ parents_are_links () {
     && [[ ! -e $s/first/parent && -d $s/second/parent ]]
 }
 
-tree_is_drawn () {
-  local line tree
-  tree=$(cat "$s/.tree")
-  for line in first second third fourth; do
-    grep -q "$line" <<<"$tree" || { echo "$tree"; return 1; }
-  done
-  ! ls -A "$s" | grep -q tree
-}
-
 current_is_the_newest () { same fourth "$(cat "$mnt/web01/current")"; }
 
 rename_keeps_everything_else () {

@@ -32,9 +32,6 @@ one_shell () { # NUMBER
 }
 
 descriptors () { find "/proc/${daemons[$mnt]}/fd" | wc -l; }
-memory_kib () {
-  awk '/^VmRSS/ { print $2 }' "/proc/${daemons[$mnt]}/status"
-}
 handles () { awk '/^vixfs_handles / { print $2 }' "$mnt/.vixfs/stats"; }
 
 all_at_once () {
