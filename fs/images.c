@@ -134,7 +134,8 @@ add_image (FsImageList *self, FsImages *images, const FsNode *node,
   }
   if (image.name == NULL)
     return;
-  image.changed = time_of_snapshot (node, image.changed_by);
+  image.changed = from->changed > 0 ? from->changed
+                                    : time_of_snapshot (node, image.changed_by);
   image.node = g_strdup (from->node);
   g_array_append_val (self->images, image);
 }

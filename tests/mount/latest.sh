@@ -119,6 +119,35 @@ times_outlast_their_snapshots () {
   done
 }
 
+# The next mount knows it, too: who removed it left the time with its children.
+# A disk that was written to is another all the same.
+times_outlast_the_mount () {
+  local s=$mnt/web/snapshots image=$mnt/web/latest/disks/scsi0-1.img before name
+  before=$(identity "$image")
+  for name in after-one after-two; do
+    rmdir "$s/$name" && remount_vms && same "$before" "$(identity "$image")" \
+      && night "later-$name" && remount_vms \
+      && same "$before" "$(identity "$image")" || return 1
+  done
+  for name in after-three later-after-one; do
+    rmdir "$s/$name" && remount_vms && same "$before" "$(identity "$image")" \
+      || return 1
+  done
+  write_disk 1 7 && night later && ! same "$before" "$(identity "$image")" \
+    >/dev/null && same "${before%% *}" "$(stat -c %i "$image")" \
+    && before=$(identity "$image") && rmdir "$s/later-after-two" && remount_vms \
+    && same "$before" "$(identity "$image")" \
+    && notes_are_of_what_is_there
+}
+notes_are_of_what_is_there () {
+  local uid n=0
+  while read -r uid; do
+    n=$((n + 1))
+    grep -q "^snapshot[0-9]*\.uid = \"$uid\"" "$vms/web/web.vmsd" || return 1
+  done < <(sed -n 's/^vixfs\.\([0-9]*\)\..*/\1/p' "$vms/web/web.vmsd")
+  ((n > 0))
+}
+
 # What is open stays what it was, beside who opens it anew.
 open_files_stay () {
   local s=$mnt/web/snapshots status
@@ -194,6 +223,7 @@ check it-changes-at-once it_changes_at_once
 check inodes-never-change inodes_never_change
 check unchanged-disks-stay-the-same unchanged_disks_stay_the_same
 check times-outlast-their-snapshots times_outlast_their_snapshots
+check times-outlast-the-mount times_outlast_the_mount
 check open-files-stay open_files_stay
 check working-directories-follow working_directories_follow
 check it-is-read-only it_is_read_only

@@ -338,6 +338,9 @@ typedef struct VixExtImage {
   int64 allocated;     /* bytes that are not holes */
   int64 changedBy;     /* id of the newest snapshot, this one or an ancestor,
                         * whose content differs from its parent's */
+  int64 changed;       /* microseconds since 1970: since when the content is
+                        * that, if longer than @changedBy is there, as one that
+                        * is gone changed it; 0: as long */
   const char *problem; /* "" or why it cannot be read; then the sizes are 0 */
   VixError error;      /* of the problem; VIX_OK: there is none */
 } VixExtImage;

@@ -20,17 +20,18 @@ find_node (const WsSnapshot *snapshot, const char *node)
 }
 
 static VmdkChain *
-open_chain (WsLook *look, const WsSnapshotDisk *disk, GError **error)
+open_chain (WsResolver *resolver, const WsSnapshotDisk *disk, GError **error)
 {
-  return vmdk_chain_open (ws_resolver_vmdk (look->resolver), NULL,
-                          disk->file_name, error);
+  return vmdk_chain_open (ws_resolver_vmdk (resolver), NULL, disk->file_name,
+                          error);
 }
 
 /* ---- the list ---- */
 
 /* How far up the snapshots somebody asked. */
 typedef struct {
-  WsLook *look;
+  const WsVmsd *vmsd;
+  WsResolver *resolver;
   const WsSnapshot *snapshot;
   const char *node;
 } Climb;
@@ -40,8 +41,7 @@ static gboolean
 climb (gpointer data, gint64 *ret_snapshot, char **ret_link_id)
 {
   Climb *self = data;
-  const WsSnapshot *parent
-    = ws_vmsd_find (self->look->vmsd, self->snapshot->parent);
+  const WsSnapshot *parent = ws_vmsd_find (self->vmsd, self->snapshot->parent);
   const WsSnapshotDisk *disk
     = parent != NULL && parent->uid < self->snapshot->uid
         ? find_node (parent, self->node)
@@ -51,9 +51,26 @@ climb (gpointer data, gint64 *ret_snapshot, char **ret_link_id)
     return FALSE;
   self->snapshot = parent;
   *ret_snapshot = parent->uid;
-  *ret_link_id = ws_resolver_locate (self->look->resolver, NULL,
-                                     disk->file_name, VMDK_ROLE_DISK, NULL);
+  *ret_link_id = ws_resolver_locate (self->resolver, NULL, disk->file_name,
+                                     VMDK_ROLE_DISK, NULL);
   return *ret_link_id != NULL;
+}
+
+gboolean
+ws_image_describe (const WsVmsd *vmsd, WsResolver *resolver,
+                   const WsSnapshot *snapshot, const WsSnapshotDisk *disk,
+                   VixExtImage *ret_image, GError **error)
+{
+  g_autoptr (VmdkChain) chain = open_chain (resolver, disk, error);
+  Climb data = { vmsd, resolver, snapshot, disk->node };
+
+  if (chain == NULL
+      || !vix_image_describe (chain, snapshot->uid, climb, &data, ret_image,
+                              error))
+    return FALSE;
+  ret_image->changed
+    = ws_vmsd_get_changed (vmsd, ret_image->changedBy, disk->node);
+  return TRUE;
 }
 
 static void
@@ -61,13 +78,11 @@ describe_image (WsLook *look, const WsSnapshot *snapshot,
                 const WsSnapshotDisk *disk, VixExtImage *image)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (VmdkChain) chain = open_chain (look, disk, &error);
-  Climb data = { look, snapshot, disk->node };
 
   image->node = g_strdup (disk->node);
   image->changedBy = snapshot->uid;
-  if (chain != NULL)
-    vix_image_describe (chain, snapshot->uid, climb, &data, image, &error);
+  (void)ws_image_describe (look->vmsd, look->resolver, snapshot, disk, image,
+                           &error);
   vix_image_set_problem (image, error);
 }
 
@@ -104,7 +119,7 @@ open_node (WsLook *look, const char *id, const WsSnapshot *record,
   const WsSnapshotDisk *disk = find_node (record, node);
 
   if (disk != NULL)
-    return open_chain (look, disk, error);
+    return open_chain (look->resolver, disk, error);
   g_set_error (error, VIX_ERROR, VIX_E_FILE_NOT_FOUND,
                "%s: snapshot %" G_GINT64_FORMAT " has no disk at \"%s\"", id,
                record->uid, node);
@@ -149,7 +164,7 @@ ws_open_changes (gpointer host, const char *id, gint64 older, gint64 snapshot,
     disk = find_node (record, node);
   }
   if (disk != NULL) {
-    older_chain = open_chain (&look, disk, error);
+    older_chain = open_chain (look.resolver, disk, error);
     if (older_chain == NULL)
       return NULL;
   }

@@ -28,6 +28,12 @@ gboolean ws_look_at (WsHost *host, const char *id, gint64 snapshot,
 /* Another snapshot of the same look, for which a snapshot was asked. */
 const WsSnapshot *ws_look_find (const WsLook *self, const char *id,
                                 gint64 snapshot, GError **error);
+/* A disk of @snapshot: its bytes, allocated, changedBy and changed. Reads all
+ * its tables. */
+gboolean ws_image_describe (const WsVmsd *vmsd, WsResolver *resolver,
+                            const WsSnapshot *snapshot,
+                            const WsSnapshotDisk *disk, VixExtImage *ret_image,
+                            GError **error);
 void ws_look_clear (WsLook *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (WsLook, ws_look_clear)
 

@@ -18,6 +18,7 @@
 #include <sys/statvfs.h>
 
 #include "base/error.h"
+#include "workstation/look.h"
 #include "workstation/recover.h"
 #include "workstation/remove-plan.h"
 #include "workstation/snapshot-state.h"
@@ -220,6 +221,35 @@ plan_after_merges (Work *work, GError **error)
          && for_runs (work, FALSE, plan_unlink_down, error);
 }
 
+/* With the snapshot @gone goes the time of what it was the last to change: its
+ * children that hold the same get it. What cannot be read, or noted, is taken
+ * for changed later. */
+static void
+note_times (Work *work, const WsSnapshot *gone)
+{
+  WsChange *change = work->plan->change;
+  g_autoptr (GArray) children = ws_vmsd_list_children (work->vmsd, gone->uid);
+
+  for (guint i = 0; i < children->len; i++) {
+    gint64 uid = g_array_index (children, gint64, i);
+    const WsSnapshot *child = ws_vmsd_find (change->vmsd, uid);
+
+    for (guint k = 0; child != NULL && k < child->num_disks; k++) {
+      VixExtImage image = { .node = NULL };
+      gint64 since;
+
+      if (!ws_image_describe (change->vmsd, change->resolver, child,
+                              &child->disks[k], &image, NULL)
+          || image.changedBy != gone->uid)
+        continue;
+      since = image.changed > 0 ? image.changed : gone->created_us;
+      if (since > 0)
+        (void)ws_vmsd_set_changed (work->vmsd, uid, child->disks[k].node, since,
+                                   NULL);
+    }
+  }
+}
+
 /* Children go before their parents, so that "current" moves up to what is
  * left. */
 static gboolean
@@ -229,10 +259,15 @@ plan_blocks (Work *work, const GArray *uids, GError **error)
 
   work->vmx = kv_file_copy (change->vmx);
   work->vmsd = ws_vmsd_copy (change->vmsd);
-  for (guint i = uids->len; i > 0; i--)
-    if (!ws_vmsd_remove (work->vmsd, g_array_index (uids, gint64, i - 1),
-                         error))
+  for (guint i = uids->len; i > 0; i--) {
+    gint64 uid = g_array_index (uids, gint64, i - 1);
+    const WsSnapshot *gone = ws_vmsd_find (change->vmsd, uid);
+
+    if (gone != NULL)
+      note_times (work, gone);
+    if (!ws_vmsd_remove (work->vmsd, uid, error))
       return FALSE;
+  }
   return uids->len == 0 || plan_vmsd (work, error);
 }
 

@@ -18,6 +18,12 @@ typedef struct {
   char *problem; /* NULL: consistent */
 } WsVmsdModel;
 
+struct WsVmsd {
+  KvFile *kv;
+  char *label;
+  WsVmsdModel model;
+};
+
 void ws_vmsd_model_read (const KvFile *kv, WsVmsdModel *ret_model);
 void ws_vmsd_model_clear (WsVmsdModel *model);
 
@@ -25,5 +31,8 @@ void ws_vmsd_model_clear (WsVmsdModel *model);
  * the field begins. */
 gboolean ws_vmsd_parse_key (const char *name, guint *ret_index,
                             const char **ret_field);
+
+/* vmsd-notes.c: all of @uid. */
+void ws_vmsd_drop_notes (KvFile *kv, gint64 uid);
 
 G_END_DECLS

@@ -13,12 +13,6 @@
 /* The list of recently used snapshots does not grow beyond this by us. */
 #define MAX_MRU 8u
 
-struct WsVmsd {
-  KvFile *kv;
-  char *label;
-  WsVmsdModel model;
-};
-
 WsVmsd *
 ws_vmsd_new (KvFile *kv, const char *label)
 {
@@ -468,6 +462,7 @@ ws_vmsd_remove (WsVmsd *self, gint64 uid, GError **error)
   mru_drop (&edit, uid);
   edit_set_int (&edit, "snapshot.numSnapshots", (gint64)count - 1);
   remove_block (edit.kv, gone->index);
+  ws_vmsd_drop_notes (edit.kv, uid);
   return edit_end (self, &edit, error);
 }
 

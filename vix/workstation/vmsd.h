@@ -66,6 +66,9 @@ const WsSnapshotDisk *ws_snapshot_find_disk (const WsSnapshot *snapshot,
                                              const char *node);
 /* 0: none. Always the uid of a snapshot in the model, or 0. */
 gint64 ws_vmsd_get_current (const WsVmsd *self);
+/* Microseconds since 1970: since when the disk @node of @uid is what it is, as
+ * noted when the snapshot that changed it was removed; 0: not noted. */
+gint64 ws_vmsd_get_changed (const WsVmsd *self, gint64 uid, const char *node);
 /* The uid that the next snapshot gets: above lastUID and any uid found. */
 gint64 ws_vmsd_get_next_uid (const WsVmsd *self);
 /* Uids of the children of @uid (0: the roots), ascending; g_array_unref of
@@ -130,6 +133,9 @@ gboolean ws_vmsd_set_description (WsVmsd *self, gint64 uid,
 /* Disk @disk (index into .disks) of @uid is now @file_name. */
 gboolean ws_vmsd_set_disk_file (WsVmsd *self, gint64 uid, guint disk,
                                 const char *file_name, GError **error);
+/* Notes that; forgotten with the snapshot. */
+gboolean ws_vmsd_set_changed (WsVmsd *self, gint64 uid, const char *node,
+                              gint64 changed_us, GError **error);
 /* Notes that the clone at @vmx_path reads the disks of @uid; no-op if it is
  * noted already. */
 gboolean ws_vmsd_add_clone (WsVmsd *self, gint64 uid, const char *vmx_path,

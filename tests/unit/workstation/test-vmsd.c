@@ -256,6 +256,47 @@ test_remove_current (void)
   assert_writable (vmsd);
 }
 
+/* They stay with their snapshot, whatever number its block gets. */
+static void
+test_notes (void)
+{
+  g_autoptr (WsVmsd) vmsd = load (example);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) bytes = NULL;
+
+  g_assert_cmpint (ws_vmsd_get_changed (vmsd, 5, "scsi0:0"), ==, 0);
+  g_assert_true (ws_vmsd_set_changed (vmsd, 5, "scsi0:0", 77, &error));
+  g_assert_true (ws_vmsd_set_changed (vmsd, 1, "scsi0:0", 78, &error));
+  g_assert_false (ws_vmsd_set_changed (vmsd, 1, "a=b\n", 79, &error));
+  g_assert_nonnull (error);
+  g_clear_error (&error);
+  assert_writable (vmsd);
+  g_assert_true (ws_vmsd_remove (vmsd, 1, &error));
+  g_assert_cmpint (ws_vmsd_get_changed (vmsd, 5, "scsi0:0"), ==, 77);
+  g_assert_cmpint (ws_vmsd_get_changed (vmsd, 5, "scsi0:1"), ==, 0);
+  g_assert_cmpint (ws_vmsd_get_changed (vmsd, 1, "scsi0:0"), ==, 0);
+  g_assert_true (ws_vmsd_remove (vmsd, 5, &error));
+  bytes = ws_vmsd_to_bytes (vmsd);
+  g_assert_null (g_strstr_len (g_bytes_get_data (bytes, NULL),
+                               (gssize)g_bytes_get_size (bytes), "vixfs."));
+}
+
+/* Whoever else writes them. */
+static void
+test_notes_that_are_none (void)
+{
+  static const char *const texts[]
+    = { "", "-5", "0", "9x", "99999999999999999999" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (texts); i++) {
+    g_autofree char *text
+      = g_strdup_printf ("vixfs.5.scsi0:0.changed = \"%s\"\n", texts[i]);
+    g_autoptr (WsVmsd) vmsd = load (text);
+
+    g_assert_cmpint (ws_vmsd_get_changed (vmsd, 5, "scsi0:0"), ==, 0);
+  }
+}
+
 static void
 test_edit (void)
 {
@@ -470,6 +511,8 @@ main (int argc, char **argv)
   g_test_add_func ("/vmsd/random-trees-have-no-cycle", test_random);
   g_test_add_func ("/vmsd/too-many-snapshots", test_many);
   g_test_add_func ("/vmsd/uid-given", test_uid_given);
+  g_test_add_func ("/vmsd/notes", test_notes);
+  g_test_add_func ("/vmsd/notes-that-are-none", test_notes_that_are_none);
   g_test_add_func ("/vmsd/name-that-the-encoding-lacks",
                    test_inexpressible_name);
   return g_test_run ();
