@@ -7,13 +7,13 @@
  * usage: read-source URL THUMBPRINT PATH sequential STEP
  *        read-source URL THUMBPRINT PATH random READERS SECONDS
  *        read-source file PATH MIB READERS SECONDS [direct]
- *        read-source bare FILE-URL MIB READERS SECONDS
+ *        read-source bare FILE-URL MIB READERS SECONDS [RANGES]
  *
  * PATH is "[datastore] dir/file" of ESXi's one datacenter. With VIXFS_USER and
  * VIXFS_PASSWORD in the environment it logs in; else the server is one that
  * has a /folder and nothing else. The last two read within the first MIB of
- * it; the last takes a cookie from COOKIE and trusts whom it talks to. Prints
- * "MB/s CPU-seconds" or "reads/s".
+ * it; the last asks for RANGES pages in each request, takes a cookie from
+ * COOKIE and trusts whom it talks to. Prints "MB/s CPU-seconds" or "reads/s".
  */
 #include <curl/curl.h>
 #include <fcntl.h>
@@ -35,7 +35,8 @@ struct Reader {
   VsphereFile *file;
   int fd;
   CURL *easy;
-  guint8 *page; /* READ_BYTES, as O_DIRECT wants it */
+  guint n_ranges; /* in a request of that */
+  guint8 *page;   /* READ_BYTES, as O_DIRECT wants it */
   gsize got;
   guint64 n_pages;
   gint64 end;
@@ -180,17 +181,31 @@ on_data (char *data, size_t size, size_t n, void *user)
   return size * n;
 }
 
+/* Pages as far from each other as can be; an answer with several of them says
+ * of each which it is. */
 static void
 read_bare_page (Reader *self, guint64 at)
 {
-  g_autofree char *range = g_strdup_printf (
-    "%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT, at, at + READ_BYTES - 1);
+  g_autoptr (GString) ranges = g_string_new (NULL);
+  guint64 stride = self->n_pages / self->n_ranges * READ_BYTES;
+  gsize wanted = self->n_ranges * READ_BYTES;
   CURLcode result;
 
+  for (guint i = 0; i < self->n_ranges; i++) {
+    guint64 page = (at + i * stride) % (self->n_pages * READ_BYTES);
+
+    g_string_append_printf (ranges,
+                            "%s%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT,
+                            i > 0 ? "," : "", page, page + READ_BYTES - 1);
+  }
   self->got = 0;
-  curl_easy_setopt (self->easy, CURLOPT_RANGE, range);
+  self->n += self->n_ranges - 1;
+  curl_easy_setopt (self->easy, CURLOPT_RANGE, ranges->str);
   result = curl_easy_perform (self->easy);
-  if (result == CURLE_OK && self->got == READ_BYTES)
+  if (result == CURLE_OK
+      && (self->got == wanted
+          || (self->n_ranges > 1 && self->got > wanted
+              && self->got < wanted + (gsize)self->n_ranges * 512)))
     return;
   fprintf (stderr, "%s, %zu bytes\n", curl_easy_strerror (result), self->got);
   exit (1);
@@ -201,6 +216,7 @@ open_bare (Reader *self, gpointer words)
 {
   char **argv = words;
 
+  self->n_ranges = argv[4] != NULL ? (guint)MAX (atoi (argv[4]), 1) : 1;
   self->easy = curl_easy_init ();
   curl_easy_setopt (self->easy, CURLOPT_URL, argv[0]);
   curl_easy_setopt (self->easy, CURLOPT_COOKIE, g_getenv ("COOKIE"));
@@ -214,8 +230,8 @@ open_bare (Reader *self, gpointer words)
 
 /* ---- what to do ---- */
 
-/* @argv: what, PATH or FILE-URL, MIB, READERS, SECONDS, perhaps "direct", NULL;
- * FALSE if it is none of these. */
+/* @argv: what, PATH or FILE-URL, MIB, READERS, SECONDS, perhaps "direct" or
+ * RANGES, NULL; FALSE if it is none of these. */
 static gboolean
 read_bound (char **argv)
 {
@@ -253,7 +269,8 @@ main (int argc, char **argv)
                      "SECONDS\n"
                      "       read-source file PATH MIB READERS SECONDS "
                      "[direct]\n"
-                     "       read-source bare FILE-URL MIB READERS SECONDS\n");
+                     "       read-source bare FILE-URL MIB READERS SECONDS "
+                     "[RANGES]\n");
     return 2;
   }
   if (read_bound (argv + 1))
