@@ -184,6 +184,7 @@ make_files (const char *dir)
   fixture_write (dir, "src/vm/sub/in.vmdk", "d");
   fixture_write (dir, "src/base/base.vmdk", "d");
   fixture_write (dir, "out/secret.vmdk", "d");
+  fixture_write (dir, "srcs/secret.vmdk", "d");
   fixture_write (dir, "out/search/found.vmdk", "d");
   make_link (dir, "src/vm/link.vmdk", "disk.vmdk");
   make_link (dir, "src/vm/away", "../../out");
@@ -207,6 +208,8 @@ static const Row common_rows[] = {
     "away/secret.vmdk", NULL },
   { "out, absolute", VMDK_ROLE_DISK, VIX_E_FILE_ACCESS_ERROR, NULL,
     "%D/out/secret.vmdk", NULL },
+  { "out, by a name that begins alike", VMDK_ROLE_DISK, VIX_E_FILE_ACCESS_ERROR,
+    NULL, "%D/srcs/secret.vmdk", NULL },
   { "a device", VMDK_ROLE_DISK, VIX_E_FILE_ACCESS_ERROR, NULL, "/dev/zero",
     NULL },
   { "a URL", VMDK_ROLE_PARENT, VIX_E_FILE_NOT_FOUND, "src/vm/disk.vmdk",
