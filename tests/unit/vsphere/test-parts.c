@@ -27,7 +27,7 @@
 typedef struct {
   const char *name;
   const char *answer;
-  const char *taken; /* of each part, one after the other */
+  const char *taken; /* of all parts in a row; NULL: any beginning of FIRST */
   int code;          /* -1: it is taken */
   gboolean changed;
 } Case;
@@ -130,7 +130,7 @@ static const Case cases[] = {
   { "single-that-goes-on",
     TIMED
     "Content-Range: bytes 10-13/50\r\nContent-Length: 6\r\n\r\n" FIRST SECOND,
-    "", SOAP_ERROR_MALFORMED, FALSE },
+    NULL, SOAP_ERROR_MALFORMED, FALSE },
   { "single-of-another-time",
     STATUS "Content-Range: bytes 10-13/50\r\nContent-Length: 4\r\n\r\n" FIRST,
     "", SOAP_ERROR_MALFORMED, TRUE },
@@ -207,7 +207,10 @@ check (const Case *self, gsize piece)
     g_string_append (taken, bytes->str);
     g_string_free (bytes, TRUE);
   }
-  g_assert_cmpstr (taken->str, ==, self->taken);
+  if (self->taken != NULL)
+    g_assert_cmpstr (taken->str, ==, self->taken);
+  else
+    g_assert_true (g_str_has_prefix (FIRST, taken->str));
   g_assert_cmpuint (facts.done, ==, taken->len);
   g_assert_cmpint (facts.changed, ==, self->changed);
   g_assert_nonnull (
