@@ -461,7 +461,7 @@ fs_options_help (void)
          "for\n"
          "  -o cacert=FILE  authorities that certify the host\n"
          "  -o thumbprint=HEX  the certificate that is the host's\n"
-         "  -o insecure     take any certificate\n"
+         "  -o insecure     take any certificate, or none (http://)\n"
          "  -o connect_timeout=, answer_timeout=, stall_timeout=,\n"
          "     settle_timeout=SECONDS  how long to wait for the host\n"
          "  -o cache=SIZE   memory for what is read of its files (128M)\n"

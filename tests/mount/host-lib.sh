@@ -96,7 +96,11 @@ credentials () {
 }
 
 # url NAME: with the user
-url () { printf 'https://root@127.0.0.1:%s/sdk' "$(of "$1" PORT)"; }
+url () {
+  local url
+  url=$(of "$1" URL)
+  printf '%s' "${url/:\/\//:\/\/root@}"
+}
 
 # mount_host NAME [MOUNTPOINT [ARGUMENT...]]: with trust and credentials.
 mount_host () {

@@ -85,31 +85,11 @@ another_certificate_later_is_refused () {
     && same EHOSTDOWN "$(mkdir_errno "$mnt/vm00000/snapshots/no")" && stop_vixfs
 }
 
+# Unless somebody says that it does not matter; a thumbprint says that it does.
 plain_http_is_refused () {
-  local log
-  python3 - "$scratch/plain" <<'P' &
-import socket, sys
-server = socket.create_server(("127.0.0.1", 0))
-open(sys.argv[1] + ".part", "w").write(str(server.getsockname()[1]))
-import os
-os.rename(sys.argv[1] + ".part", sys.argv[1])
-server.settimeout(60)
-got = b""
-try:
-    link, _ = server.accept()
-    link.settimeout(3)
-    got = link.recv(4096)
-except OSError:
-    pass
-open(sys.argv[1] + ".got", "wb").write(got)
-P
-  log=$!
-  within 30 [ -s "$scratch/plain" ] \
-    && fails '' "$vixfs" "http://root@127.0.0.1:$(<"$scratch/plain")/sdk" "$mnt" \
-      -o "credentials=$(credentials)" && nobody || return 1
-  kill "$log" 2>/dev/null
-  wait "$log" 2>/dev/null
-  ! grep -a secret "$scratch/plain.got" 2>/dev/null
+  host_sim c -kind esx -vms 1 -no-tls || return 1
+  never http:// '' c && never http:// "thumbprint=$a_SHA256" c \
+    && never http:// "insecure,thumbprint=$a_SHA256" c && with insecure c
 }
 
 host_sim a -kind esx -vms 1 && host_sim b -kind esx -vms 1 -wrong-name || exit 1

@@ -20,6 +20,24 @@
 
 /* ---- making and freeing ---- */
 
+/* By http:// no certificate says who answers, and the password can be read on
+ * the way. */
+static gboolean
+check_scheme (const VsphereAddress *address, const VixConnectParams *params,
+              GError **error)
+{
+  gboolean pinned = params->thumbprint != NULL && *params->thumbprint != '\0';
+
+  if (!g_str_has_prefix (address->base_url, "http:")
+      || (!params->verify_ssl && !pinned))
+    return TRUE;
+  g_set_error (error, VIX_ERROR, VIX_E_NET_HTTP_SSL_SECURITY,
+               "%s: by http:// everybody on the way could read the password; "
+               "name it with https://, or accept that with insecure",
+               address->host);
+  return FALSE;
+}
+
 VsphereSession *
 vsphere_session_new (const VsphereAddress *address,
                      const VixConnectParams *params, GError **error)
@@ -37,6 +55,8 @@ vsphere_session_new (const VsphereAddress *address,
                  "%s: user and password are needed", address->host);
     return NULL;
   }
+  if (!check_scheme (address, params, error))
+    return NULL;
   trust = soap_trust_new (params->ca_file, params->thumbprint,
                           !params->verify_ssl, error);
   if (trust == NULL)
