@@ -3,6 +3,16 @@
 
 #include <errno.h>
 
+/* GLib reads numbers with a locale that it makes for the first of them, and
+ * takes an errno from there for a mistake in the text: a thread that waits for
+ * another one to make it is told that "443" is no number (GLib 2.74). So it is
+ * made before there are threads. */
+__attribute__ ((constructor)) static void
+read_a_number (void)
+{
+  (void)g_ascii_strtoull ("0", NULL, 10);
+}
+
 GQuark
 vix_error_quark (void)
 {

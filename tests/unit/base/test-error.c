@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/error.h"
+
+#define PROCESSES 600
+#define THREADS 8
 
 /* The reference's table; "else 1". */
 static const struct {
@@ -135,13 +141,77 @@ test_check_cancelled (void)
   g_assert_error (error, VIX_ERROR, VIX_E_CANCELLED);
 }
 
+/* ---- numbers ---- */
+
+static pthread_barrier_t all_there;
+
+static void *
+read_number (void *data)
+{
+  guint64 number = 0;
+
+  pthread_barrier_wait (&all_there);
+  return g_ascii_string_to_unsigned ("443", 10, 1, 65535, &number, NULL)
+             && number == 443
+           ? NULL
+           : data;
+}
+
+/* Each the first that this process reads, in as many threads at once; whether
+ * all were taken for numbers. */
+static gboolean
+read_in_threads (void)
+{
+  pthread_t threads[THREADS];
+  gboolean good = TRUE;
+
+  pthread_barrier_init (&all_there, NULL, THREADS);
+  for (gsize i = 0; i < THREADS; i++)
+    if (pthread_create (&threads[i], NULL, read_number, threads) != 0)
+      _exit (2);
+  for (gsize i = 0; i < THREADS; i++) {
+    void *failed = NULL;
+
+    pthread_join (threads[i], &failed);
+    good = good && failed == NULL;
+  }
+  return good;
+}
+
+/* How many processes failed; before this one reads any number itself. */
+static int
+count_failed (void)
+{
+  int failed = 0;
+
+  for (int i = 0; i < PROCESSES; i++) {
+    pid_t child = fork ();
+    int status = -1;
+
+    if (child == 0)
+      _exit (read_in_threads () ? 0 : 1);
+    failed += waitpid (child, &status, 0) != child || status != 0;
+  }
+  return failed;
+}
+
+static void
+test_numbers_in_threads (gconstpointer data)
+{
+  g_assert_cmpint (*(const int *)data, ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
+  const int failed = count_failed ();
+
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/error/errno-table", test_errno_table);
   g_test_add_func ("/error/set-errno", test_set_errno);
   g_test_add_func ("/error/normalize", test_normalize);
   g_test_add_func ("/error/check-cancelled", test_check_cancelled);
+  g_test_add_data_func ("/error/numbers-in-threads", &failed,
+                        test_numbers_in_threads);
   return g_test_run ();
 }
