@@ -19,9 +19,10 @@ find_link (const VmdkChain *chain, guint first, const char *id)
   return i;
 }
 
-static gboolean
-find_changed_by (VmdkChain *chain, gint64 snapshot, VixImageParentFunc parent,
-                 gpointer data, gint64 *ret_id, GError **error)
+gboolean
+vix_image_find_changed_by (VmdkChain *chain, gint64 snapshot,
+                           VixImageParentFunc parent, gpointer data,
+                           gint64 *ret_id, GError **error)
 {
   gboolean blank = TRUE;
   guint i = 0;
@@ -62,7 +63,8 @@ vix_image_describe (VmdkChain *chain, gint64 snapshot,
   gint64 changed_by;
 
   if (!vmdk_chain_count_data (chain, &allocated, error)
-      || !find_changed_by (chain, snapshot, parent, data, &changed_by, error))
+      || !vix_image_find_changed_by (chain, snapshot, parent, data, &changed_by,
+                                     error))
     return FALSE;
   ret_image->bytes = (gint64)vmdk_chain_get_capacity (chain);
   ret_image->allocated = (gint64)allocated;

@@ -24,12 +24,22 @@ typedef gboolean (*VixImageParentFunc) (gpointer data, gint64 *ret_snapshot,
                                         char **ret_link_id);
 
 /**
+ * vix_image_find_changed_by:
+ * @chain: the disk of @snapshot
+ *
+ * The newest snapshot, up from @snapshot while what was frozen holds nothing of
+ * its own and is as large as what it is on. Reads the tables of those.
+ */
+gboolean vix_image_find_changed_by (VmdkChain *chain, gint64 snapshot,
+                                    VixImageParentFunc parent, gpointer data,
+                                    gint64 *ret_id, GError **error);
+
+/**
  * vix_image_describe:
  * @chain: the disk of @snapshot
  * @ret_image: (out): bytes, allocated and changedBy
  *
- * Reads all tables. changedBy is the newest snapshot, up from @snapshot while
- * what was frozen holds nothing of its own and is as large as what it is on.
+ * Reads all tables.
  */
 gboolean vix_image_describe (VmdkChain *chain, gint64 snapshot,
                              VixImageParentFunc parent, gpointer data,

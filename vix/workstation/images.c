@@ -57,20 +57,17 @@ climb (gpointer data, gint64 *ret_snapshot, char **ret_link_id)
 }
 
 gboolean
-ws_image_describe (const WsVmsd *vmsd, WsResolver *resolver,
-                   const WsSnapshot *snapshot, const WsSnapshotDisk *disk,
-                   VixExtImage *ret_image, GError **error)
+ws_image_find_changed_by (const WsVmsd *vmsd, WsResolver *resolver,
+                          const WsSnapshot *snapshot,
+                          const WsSnapshotDisk *disk, gint64 *ret_id,
+                          GError **error)
 {
   g_autoptr (VmdkChain) chain = open_chain (resolver, disk, error);
   Climb data = { vmsd, resolver, snapshot, disk->node };
 
-  if (chain == NULL
-      || !vix_image_describe (chain, snapshot->uid, climb, &data, ret_image,
-                              error))
-    return FALSE;
-  ret_image->changed
-    = ws_vmsd_get_changed (vmsd, ret_image->changedBy, disk->node);
-  return TRUE;
+  return chain != NULL
+         && vix_image_find_changed_by (chain, snapshot->uid, climb, &data,
+                                       ret_id, error);
 }
 
 static void
@@ -78,11 +75,15 @@ describe_image (WsLook *look, const WsSnapshot *snapshot,
                 const WsSnapshotDisk *disk, VixExtImage *image)
 {
   g_autoptr (GError) error = NULL;
+  g_autoptr (VmdkChain) chain = open_chain (look->resolver, disk, &error);
+  Climb data = { look->vmsd, look->resolver, snapshot, disk->node };
 
   image->node = g_strdup (disk->node);
   image->changedBy = snapshot->uid;
-  (void)ws_image_describe (look->vmsd, look->resolver, snapshot, disk, image,
-                           &error);
+  if (chain != NULL
+      && vix_image_describe (chain, snapshot->uid, climb, &data, image, &error))
+    image->changed
+      = ws_vmsd_get_changed (look->vmsd, image->changedBy, disk->node);
   vix_image_set_problem (image, error);
 }
 

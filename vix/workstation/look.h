@@ -28,12 +28,12 @@ gboolean ws_look_at (WsHost *host, const char *id, gint64 snapshot,
 /* Another snapshot of the same look, for which a snapshot was asked. */
 const WsSnapshot *ws_look_find (const WsLook *self, const char *id,
                                 gint64 snapshot, GError **error);
-/* A disk of @snapshot: its bytes, allocated, changedBy and changed. Reads all
- * its tables. */
-gboolean ws_image_describe (const WsVmsd *vmsd, WsResolver *resolver,
-                            const WsSnapshot *snapshot,
-                            const WsSnapshotDisk *disk, VixExtImage *ret_image,
-                            GError **error);
+/* The snapshot that changed @disk of @snapshot last: see
+ * vix_image_find_changed_by(). */
+gboolean ws_image_find_changed_by (const WsVmsd *vmsd, WsResolver *resolver,
+                                   const WsSnapshot *snapshot,
+                                   const WsSnapshotDisk *disk, gint64 *ret_id,
+                                   GError **error);
 void ws_look_clear (WsLook *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (WsLook, ws_look_clear)
 

@@ -235,17 +235,18 @@ note_times (Work *work, const WsSnapshot *gone)
     const WsSnapshot *child = ws_vmsd_find (change->vmsd, uid);
 
     for (guint k = 0; child != NULL && k < child->num_disks; k++) {
-      VixExtImage image = { .node = NULL };
-      gint64 since;
+      const WsSnapshotDisk *disk = &child->disks[k];
+      gint64 changed_by, since;
 
-      if (!ws_image_describe (change->vmsd, change->resolver, child,
-                              &child->disks[k], &image, NULL)
-          || image.changedBy != gone->uid)
+      if (!ws_image_find_changed_by (change->vmsd, change->resolver, child,
+                                     disk, &changed_by, NULL)
+          || changed_by != gone->uid)
         continue;
-      since = image.changed > 0 ? image.changed : gone->created_us;
+      since = ws_vmsd_get_changed (change->vmsd, gone->uid, disk->node);
+      if (since == 0)
+        since = gone->created_us;
       if (since > 0)
-        (void)ws_vmsd_set_changed (work->vmsd, uid, child->disks[k].node, since,
-                                   NULL);
+        (void)ws_vmsd_set_changed (work->vmsd, uid, disk->node, since, NULL);
     }
   }
 }
