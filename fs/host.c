@@ -97,28 +97,9 @@ fs_host_mount (const FsHost *self)
 static void
 fill_params (FsHost *self, VixExtConnectParams *params)
 {
-  const FsSource *source = self->source;
-  const FsHostOptions *options = &source->options;
-
-  *params = (VixExtConnectParams){
-    .size = sizeof *params,
-    .hostType = source->is_local ? VIX_SERVICEPROVIDER_VMWARE_WORKSTATION
-                                 : VIX_SERVICEPROVIDER_VMWARE_VI_SERVER,
-    .hostName = source->is_local ? source->path : source->address,
-    .vendorLibrary = options->vendor,
-    .caFile = options->cacert,
-    .thumbprint = options->thumbprint,
-    .connectTimeout = (int)options->connect_timeout * 1000,
-    .answerTimeout = (int)options->answer_timeout * 1000,
-    .stallTimeout = (int)options->stall_timeout * 1000,
-    .settleTimeout = (int)options->settle_timeout * 1000,
-    .cacheBytes = (int64)options->cache,
-    .connections = (int)options->connections,
-  };
+  fs_source_fill_params (self->source, params);
   if (self->mount->options->read_only)
     params->options |= VIXEXT_HOSTOPTION_READ_ONLY;
-  if (options->insecure)
-    params->options |= VIXEXT_HOSTOPTION_INSECURE;
   if (self->credentials != NULL) {
     params->userName = self->credentials->user;
     params->password = self->credentials->password;

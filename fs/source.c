@@ -164,6 +164,46 @@ source_new (const char *name, const char *text, const char *dir,
   return self;
 }
 
+/* ---- both ---- */
+
+void
+fs_source_fill_params (const FsSource *self, VixExtConnectParams *params)
+{
+  const FsHostOptions *options = &self->options;
+
+  *params = (VixExtConnectParams){
+    .size = sizeof *params,
+    .hostType = self->is_local ? VIX_SERVICEPROVIDER_VMWARE_WORKSTATION
+                               : VIX_SERVICEPROVIDER_VMWARE_VI_SERVER,
+    .hostName = self->is_local ? self->path : self->address,
+    .options = options->insecure ? VIXEXT_HOSTOPTION_INSECURE : 0,
+    .vendorLibrary = options->vendor,
+    .caFile = options->cacert,
+    .thumbprint = options->thumbprint,
+    .connectTimeout = (int)options->connect_timeout * 1000,
+    .answerTimeout = (int)options->answer_timeout * 1000,
+    .stallTimeout = (int)options->stall_timeout * 1000,
+    .settleTimeout = (int)options->settle_timeout * 1000,
+    .cacheBytes = (int64)options->cache,
+    .connections = (int)options->connections,
+  };
+}
+
+/* Whether the library can make anything of it. */
+static gboolean
+check_params (const FsSource *self, GError **error)
+{
+  VixExtConnectParams params;
+  char *reason;
+
+  fs_source_fill_params (self, &params);
+  if (VIX_SUCCEEDED (VixExt_CheckConnect (&params, &reason)))
+    return TRUE;
+  fail (error, self->origin != NULL ? self->origin : self->text, reason);
+  Vix_FreeBuffer (reason);
+  return FALSE;
+}
+
 /* ---- hosts files ---- */
 
 /* A hosts file as it is read. */
@@ -272,7 +312,7 @@ end_group (Hosts *self, GError **error)
   source->origin = g_strdup_printf ("%s: line %u: [%s]", self->path, self->line,
                                     self->group);
   g_ptr_array_add (self->sources, source);
-  return TRUE;
+  return check_params (source, error);
 }
 
 /* @text: is cut up */
@@ -377,7 +417,9 @@ fs_sources_find (const FsOptions *options, char **ret_label, GError **error)
   source = source_new ("", text, dir, &options->host, error);
   if (source == NULL)
     return NULL;
-  *ret_label = g_strdup (source->is_local ? source->path : text);
   g_ptr_array_add (sources, source);
+  if (!check_params (source, error))
+    return NULL;
+  *ret_label = g_strdup (source->is_local ? source->path : text);
   return g_steal_pointer (&sources);
 }

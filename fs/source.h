@@ -7,6 +7,7 @@
 #include <glib.h>
 
 #include "options.h"
+#include "vix-ext.h"
 
 G_BEGIN_DECLS
 
@@ -27,13 +28,18 @@ typedef struct {
  * @ret_label: (out) (transfer full): what the mount as a whole is of
  *
  * Reads @options->source: a directory, the URL or name of a host, or a hosts
- * file. Nothing is asked of a host.
+ * file. Nothing is asked of a host; all that can be wrong without that is told
+ * here, before anybody is asked for a password.
  *
  * Returns: (transfer full): FsSource, at least one; %NULL with a text that
  *   names the file, line, group and key
  */
 GPtrArray *fs_sources_find (const FsOptions *options, char **ret_label,
                             GError **error);
+
+/* How the library is to be told of it; strings are borrowed. Who logs in is
+ * left out. */
+void fs_source_fill_params (const FsSource *self, VixExtConnectParams *params);
 
 /* The text if @path is a directory, absolute and without symbolic links. */
 char *fs_source_resolve (const char *path, GError **error);

@@ -4,6 +4,8 @@
 # is settled before it is told a password.
 # shellcheck source=tests/mount/host-lib.sh
 . "$(dirname "$0")/host-lib.sh"
+# shellcheck source=tests/mount/terminal.sh
+. "$(dirname "$0")/terminal.sh"
 
 with () { # OPTIONS [NAME]: mounts, shows, logs out
   local name=${2:-a}
@@ -92,6 +94,23 @@ plain_http_is_refused () {
     && never http:// "insecure,thumbprint=$a_SHA256" c && with insecure c
 }
 
+# What needs no host to be seen as a mistake, nobody types a password for.
+mistakes_are_told_before_the_password_is_asked_for () {
+  local conf=$scratch/hosts.conf
+  unasked 'the port is no number' "$vixfs" https://root@127.0.0.1:99999 "$mnt" \
+    && unasked 'path is not /sdk' "$vixfs" https://root@127.0.0.1/ui "$mnt" \
+    && unasked '"12:34" is no thumbprint' "$vixfs" "$(url a)" "$mnt" \
+      -o thumbprint=12:34 \
+    && unasked 'by http://' "$vixfs" "http://root@127.0.0.1:$a_PORT" "$mnt" \
+    && unasked none.pem "$vixfs" "$(url a)" "$mnt" -o "cacert=$scratch/none.pem" \
+    && printf '[good]\nurl=%s\n\n[bad]\nurl=%s\nthumbprint=12:34\n' "$(url a)" \
+      "$(url a)" >"$conf" \
+    && unasked "$conf: line 4: [bad]: \"12:34\" is no thumbprint" "$vixfs" "$conf" \
+      "$mnt" && printf '[bad]\nurl=https://root@h:99999\n' >"$conf" \
+    && unasked "$conf: line 1: [bad]: \"https://h:99999\": the port" "$vixfs" \
+      "$conf" "$mnt" && nobody
+}
+
 host_sim a -kind esx -vms 1 && host_sim b -kind esx -vms 1 -wrong-name || exit 1
 check an-authority-vouches with "cacert=$a_CERT"
 check forms-of-thumbprints forms_of_thumbprints
@@ -103,6 +122,8 @@ check mismatch-tells-how-to-accept-it mismatch_tells_how_to_accept_it
 check unknown-authority-tells-how-to-accept-it \
   unknown_authority_tells_how_to_accept_it
 check bad-thumbprints-are-named bad_thumbprints_are_named
+check mistakes-are-told-before-the-password-is-asked-for \
+  mistakes_are_told_before_the_password_is_asked_for
 check a-pin-needs-no-name a_pin_needs_no_name
 check bad-cacert-is-named bad_cacert_is_named
 check insecure-says-so insecure_says_so

@@ -31,6 +31,8 @@ vms="$scratch/my vms"
 
 # shellcheck source=tests/tap.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../tap.sh"
+# shellcheck source=tests/mount/terminal.sh
+. "$(dirname "${BASH_SOURCE[0]}")/terminal.sh"
 
 hide_with () { # DIRECTORY NAME PROGRAM
   mount -t tmpfs tmpfs "$1" && ln -s "$3" "$1/$2"
@@ -68,6 +70,12 @@ missing_source_is_named () {
     && gone && grep -q nowhere "$scratch/error"
 }
 
+bad_host_is_named () {
+  unasked https://h:99999 mount -t vixfs https://root@h:99999 "$mnt" && gone \
+    && unasked thumbprint mount -t vixfs https://root@h "$mnt" -o thumbprint=12 \
+    && gone
+}
+
 fake_mounts_nothing () { mount -f -t vixfs "$vms" "$mnt" && gone; }
 
 mounts_in_another_namespace () {
@@ -94,6 +102,7 @@ report a-line-of-fstab-mounts mounts_from_fstab
 report umount-unmounts-again unmounts
 report an-unknown-option-is-named unknown_option_is_named
 report a-missing-source-is-named missing_source_is_named
+report a-host-that-cannot-be-is-named-before-a-password bad_host_is_named
 report a-fake-mount-mounts-nothing fake_mounts_nothing
 report mount-N-mounts-in-that-namespace mounts_in_another_namespace
 echo "1..$number"

@@ -21,24 +21,23 @@ VixExt_UnrefVM (const VixExtVM *vm)
 
 /* ---- connecting ---- */
 
-VixHandle
-VixExt_Connect (const VixExtConnectParams *params, VixEventProc *callbackProc,
-                void *clientData)
+static gboolean
+read_params (const VixExtConnectParams *params, VixConnectParams *ret,
+             VixHostOptions *ret_options, GError **error)
 {
   VixExtConnectParams full = { .size = sizeof full };
-  VixConnectParams inner;
 
   if (params == NULL
-      || params->size < G_STRUCT_OFFSET (VixExtConnectParams, caFile))
-    return vix_job_start_failed (
-      NULL, NULL,
-      g_error_new_literal (VIX_ERROR, VIX_E_INVALID_ARG,
-                           "connection parameters: none, or of a size that "
-                           "does not hold them"),
-      callbackProc, clientData);
+      || params->size < G_STRUCT_OFFSET (VixExtConnectParams, caFile)) {
+    g_set_error_literal (error, VIX_ERROR, VIX_E_INVALID_ARG,
+                         "connection parameters: none, or of a size that does "
+                         "not hold them");
+    return FALSE;
+  }
   /* A program of another version: what its struct lacks is the default. */
   memcpy (&full, params, MIN (params->size, sizeof full));
-  inner = (VixConnectParams){
+  *ret_options = full.options;
+  *ret = (VixConnectParams){
     .host_type = full.hostType,
     .host_name = full.hostName,
     .user_name = full.userName,
@@ -55,9 +54,38 @@ VixExt_Connect (const VixExtConnectParams *params, VixEventProc *callbackProc,
     .cache_bytes = full.cacheBytes,
     .connections = full.connections,
   };
+  return TRUE;
+}
+
+VixHandle
+VixExt_Connect (const VixExtConnectParams *params, VixEventProc *callbackProc,
+                void *clientData)
+{
+  GError *error = NULL;
+  VixConnectParams inner;
+  VixHostOptions options;
+
+  if (!read_params (params, &inner, &options, &error))
+    return vix_job_start_failed (NULL, NULL, error, callbackProc, clientData);
   return vix_host_connect (&inner,
-                           (full.options & VIX_HOSTOPTION_USE_EVENT_PUMP) != 0,
+                           (options & VIX_HOSTOPTION_USE_EVENT_PUMP) != 0,
                            callbackProc, clientData);
+}
+
+VixError
+VixExt_CheckConnect (const VixExtConnectParams *params, char **reason)
+{
+  g_autoptr (GError) error = NULL;
+  VixConnectParams inner;
+  VixHostOptions options;
+
+  if (reason == NULL)
+    return VIX_E_INVALID_ARG;
+  *reason = NULL;
+  if (!read_params (params, &inner, &options, &error)
+      || !vix_host_check (&inner, &error))
+    *reason = g_strdup (error->message);
+  return vix_error_to_public (error);
 }
 
 VixError

@@ -33,6 +33,9 @@ vix_host_unref (VixHost *self)
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VixHost, vix_host_unref)
 
+/* VixExt_CheckConnect(). */
+gboolean vix_host_check (const VixConnectParams *params, GError **error);
+
 /* VixHost_Connect() and VixExt_Connect(). */
 VixHandle vix_host_connect (const VixConnectParams *params, gboolean pump,
                             VixEventProc *callback, gpointer client_data);

@@ -134,6 +134,18 @@ check_params (const VixConnectParams *params, GError **error)
          && vix_check_text ("thumbprint", params->thumbprint, FALSE, error);
 }
 
+gboolean
+vix_host_check (const VixConnectParams *params, GError **error)
+{
+  VixServiceProvider type;
+  const VixProviderOps *ops;
+
+  if (!check_params (params, error))
+    return FALSE;
+  ops = vix_provider_find (params->host_type, params->host_name, &type, error);
+  return ops != NULL && (ops->check == NULL || ops->check (params, error));
+}
+
 VixHandle
 vix_host_connect (const VixConnectParams *params, gboolean pump,
                   VixEventProc *callback, gpointer client_data)

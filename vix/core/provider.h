@@ -89,6 +89,9 @@ struct VixFileReader {
 typedef struct {
   const char *name; /* "workstation", "vsphere" */
 
+  /* Is wrong with @params what no host need be asked for? User and password
+   * may be missing. NULL: nothing can be. */
+  gboolean (*check) (const VixConnectParams *params, GError **error);
   /* Connects; publishes into @inventory (borrowed, outlives the host) once
    * @watch was called. */
   gpointer (*connect) (const VixConnectParams *params, VixInventory *inventory,

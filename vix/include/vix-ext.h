@@ -161,6 +161,15 @@ typedef struct VixExtConnectParams {
 VixHandle VixExt_Connect (const VixExtConnectParams *params,
                           VixEventProc *callbackProc, void *clientData);
 
+/*
+ * What VixExt_Connect would refuse without asking the host: a host type or a
+ * name that there cannot be, a thumbprint that is none, http:// without
+ * VIXEXT_HOSTOPTION_INSECURE. User and password may be missing. Needs no
+ * connection, starts no thread. On failure *reason, to be freed by
+ * Vix_FreeBuffer, says what is wrong; else it is NULL.
+ */
+VixError VixExt_CheckConnect (const VixExtConnectParams *params, char **reason);
+
 /* VixExtHostStatus.state */
 enum { VIXEXT_HOST_CONNECTED = 1, VIXEXT_HOST_RECONNECTING = 2 };
 

@@ -68,6 +68,30 @@ host_new (VsphereSession *session, VixInventory *inventory,
   return host;
 }
 
+static gboolean
+read_address (const VixConnectParams *params, VsphereAddress *ret,
+              GError **error)
+{
+  if (params->host_name != NULL && *params->host_name != '\0')
+    return vsphere_address_parse (params->host_name, ret, error);
+  g_set_error_literal (error, VIX_ERROR, VIX_E_INVALID_HOSTNAME_SPECIFICATION,
+                       "no host is named; it is given as "
+                       "https://HOST[:PORT]/sdk or HOST");
+  return FALSE;
+}
+
+static gboolean
+provider_check (const VixConnectParams *params, GError **error)
+{
+  g_auto (VsphereAddress) address = { NULL };
+
+  if (read_address (params, &address, error)
+      && vsphere_session_check (&address, params, error))
+    return TRUE;
+  vsphere_error_convert (error);
+  return FALSE;
+}
+
 static gpointer
 provider_connect (const VixConnectParams *params, VixInventory *inventory,
                   const VixOp *op, GError **error)
@@ -75,13 +99,7 @@ provider_connect (const VixConnectParams *params, VixInventory *inventory,
   g_auto (VsphereAddress) address = { NULL };
   g_autoptr (VsphereSession) session = NULL;
 
-  if (params->host_name == NULL || *params->host_name == '\0') {
-    g_set_error_literal (error, VIX_ERROR, VIX_E_INVALID_HOSTNAME_SPECIFICATION,
-                         "no host is named; it is given as "
-                         "https://HOST[:PORT]/sdk or HOST");
-    return NULL;
-  }
-  if (!vsphere_address_parse (params->host_name, &address, error))
+  if (!read_address (params, &address, error))
     return NULL;
   session = vsphere_session_new (&address, params, error);
   if (session == NULL
@@ -318,6 +336,7 @@ provider_open_changes (gpointer host, const char *id, gint64 older,
 /* Cloning is not among what VIX does with these hosts. */
 const VixProviderOps vsphere_provider_ops = {
   .name = "vsphere",
+  .check = provider_check,
   .connect = provider_connect,
   .disconnect = provider_disconnect,
   .watch = provider_watch,

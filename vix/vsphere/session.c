@@ -38,6 +38,22 @@ check_scheme (const VsphereAddress *address, const VixConnectParams *params,
   return FALSE;
 }
 
+static SoapTrust *
+make_trust (const VixConnectParams *params, GError **error)
+{
+  return soap_trust_new (params->ca_file, params->thumbprint,
+                         !params->verify_ssl, error);
+}
+
+gboolean
+vsphere_session_check (const VsphereAddress *address,
+                       const VixConnectParams *params, GError **error)
+{
+  g_autoptr (SoapTrust) trust = make_trust (params, error);
+
+  return trust != NULL && check_scheme (address, params, error);
+}
+
 VsphereSession *
 vsphere_session_new (const VsphereAddress *address,
                      const VixConnectParams *params, GError **error)
@@ -48,28 +64,22 @@ vsphere_session_new (const VsphereAddress *address,
     = { params->connect_timeout_ms, params->answer_timeout_ms,
         params->stall_timeout_ms };
   VsphereSession *self;
-  SoapTrust *trust, *file_trust;
 
+  if (!vsphere_session_check (address, params, error))
+    return NULL;
   if (params->password == NULL || *params->password == '\0') {
     g_set_error (error, VIX_ERROR, VIX_E_INVALID_ARG,
                  "%s: user and password are needed", address->host);
     return NULL;
   }
-  if (!check_scheme (address, params, error))
-    return NULL;
-  trust = soap_trust_new (params->ca_file, params->thumbprint,
-                          !params->verify_ssl, error);
-  if (trust == NULL)
-    return NULL;
-  file_trust = soap_trust_new (params->ca_file, params->thumbprint,
-                               !params->verify_ssl, NULL);
   self = g_new0 (VsphereSession, 1);
   self->host = g_strdup (address->host);
   self->user = user == NULL || *user == '\0' ? NULL : g_strdup (user);
   self->password = vix_secret_new (params->password);
-  self->pool = soap_pool_new (address->base_url, trust, &deadlines, MAX_CALLS);
+  self->pool = soap_pool_new (address->base_url, make_trust (params, NULL),
+                              &deadlines, MAX_CALLS);
   self->file_pool
-    = soap_pool_new (address->base_url, file_trust, &deadlines,
+    = soap_pool_new (address->base_url, make_trust (params, NULL), &deadlines,
                      params->connections > 0 ? (guint)params->connections
                                              : DEFAULT_FILE_CONNECTIONS);
   self->run_id = g_random_int ();

@@ -40,11 +40,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VsphereService, vsphere_service_unref)
 gboolean vsphere_service_speaks (const VsphereService *self,
                                  const char *version);
 
+/* What is wrong before anything is asked of the host: a thumbprint that is
+ * none, http:// without a word that this will do. */
+gboolean vsphere_session_check (const VsphereAddress *address,
+                                const VixConnectParams *params, GError **error);
+
 /**
  * vsphere_session_new:
  * @address: copied
- * @error: %VIX_E_INVALID_ARG without user and password, or with a thumbprint
- *   that is none
+ * @error: as of vsphere_session_check(); %VIX_E_INVALID_ARG without a password
  *
  * Does not connect. Without a user the password is a clone ticket.
  */

@@ -281,6 +281,16 @@ fake_set_power (const char *name, int power_state, int tools_state)
 
 /* ---- the host ---- */
 
+static gboolean
+fake_check (const VixConnectParams *params, GError **error)
+{
+  if (g_strcmp0 (params->host_name, "impossible") != 0)
+    return TRUE;
+  g_set_error (error, VIX_ERROR, VIX_E_INVALID_HOSTNAME_SPECIFICATION,
+               "%s: no host is called that", params->host_name);
+  return FALSE;
+}
+
 static gpointer
 fake_connect (const VixConnectParams *params, VixInventory *inventory,
               const VixOp *op, GError **error)
@@ -746,6 +756,7 @@ fake_open_file (gpointer data, const char *id, gint64 snapshot,
 
 static const VixProviderOps full_ops = {
   .name = "fake",
+  .check = fake_check,
   .connect = fake_connect,
   .disconnect = fake_disconnect,
   .watch = fake_watch,

@@ -91,6 +91,43 @@ test_connect_failures (void)
   assert_no_objects ();
 }
 
+/* What is wrong for sure is told without a job; nothing connects. */
+static void
+test_check (void)
+{
+  VixExtConnectParams params = {
+    .size = sizeof params,
+    .hostType = VIX_SERVICEPROVIDER_VMWARE_WORKSTATION,
+    .hostName = "impossible",
+  };
+  int before = fake_get_log ().connected;
+  char *reason = NULL;
+
+  assert_vix (VixExt_CheckConnect (&params, &reason),
+              VIX_E_INVALID_HOSTNAME_SPECIFICATION);
+  g_assert_cmpstr (reason, ==, "impossible: no host is called that");
+  Vix_FreeBuffer (reason);
+  params.hostName = "/host";
+  assert_vix (VixExt_CheckConnect (&params, &reason), VIX_OK);
+  g_assert_null (reason);
+  /* A provider with nothing to say. */
+  params.hostType = VIX_SERVICEPROVIDER_VMWARE_VI_SERVER;
+  params.hostName = "impossible";
+  assert_vix (VixExt_CheckConnect (&params, &reason), VIX_OK);
+  params.hostType = 77;
+  assert_vix (VixExt_CheckConnect (&params, &reason), VIX_E_INVALID_ARG);
+  Vix_FreeBuffer (reason);
+  params.hostName = "\xff";
+  assert_vix (VixExt_CheckConnect (&params, &reason),
+              VIX_E_INVALID_UTF8_STRING);
+  Vix_FreeBuffer (reason);
+  assert_vix (VixExt_CheckConnect (NULL, &reason), VIX_E_INVALID_ARG);
+  Vix_FreeBuffer (reason);
+  assert_vix (VixExt_CheckConnect (&params, NULL), VIX_E_INVALID_ARG);
+  g_assert_cmpint (fake_get_log ().connected, ==, before);
+  assert_no_objects ();
+}
+
 static void
 test_each_connection_is_its_own (void)
 {
@@ -560,6 +597,7 @@ main (int argc, char **argv)
   ADD ("connect/passes-names", connect_passes_names);
   ADD ("connect/of-another-version", connect_of_another_version);
   ADD ("connect/failures", connect_failures);
+  ADD ("connect/check", check);
   ADD ("connect/each-is-its-own", each_connection_is_its_own);
   ADD ("find/complete-before-wait-returns",
        find_items_complete_before_wait_returns);

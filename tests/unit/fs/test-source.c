@@ -4,6 +4,28 @@
 
 #include "source.h"
 
+/* The library's: of hosts it has one word, and takes no thumbprint "bad". */
+VixError
+VixExt_CheckConnect (const VixExtConnectParams *params, char **reason)
+{
+  gboolean bad = g_strcmp0 (params->thumbprint, "bad") == 0
+                 && params->hostType == VIX_SERVICEPROVIDER_VMWARE_VI_SERVER;
+
+  g_assert_cmpuint (params->size, ==, sizeof *params);
+  *reason = bad ? g_strdup_printf ("%s, %s", params->hostName,
+                                   params->options & VIXEXT_HOSTOPTION_INSECURE
+                                     ? "insecure"
+                                     : "secure")
+                : NULL;
+  return bad ? VIX_E_INVALID_ARG : VIX_OK;
+}
+
+void
+Vix_FreeBuffer (void *p)
+{
+  g_free (p);
+}
+
 typedef struct {
   char *dir;  /* holds vms/ */
   char *file; /* hosts.conf in it */
@@ -34,17 +56,23 @@ tear_down (Fixture *f, gconstpointer data)
 }
 
 static GPtrArray *
-find (const char *source, GError **error)
+find_with (const char *source, const char *thumbprint, GError **error)
 {
   FsOptions options = { .source = (char *)source };
   g_autofree char *label = NULL;
   GPtrArray *sources;
 
   options.host.answer_timeout = 7;
-  options.host.thumbprint = (char *)"AA";
+  options.host.thumbprint = (char *)thumbprint;
   sources = fs_sources_find (&options, &label, error);
   g_assert_true ((sources != NULL) == (label != NULL));
   return sources;
+}
+
+static GPtrArray *
+find (const char *source, GError **error)
+{
+  return find_with (source, "AA", error);
 }
 
 typedef struct {
@@ -116,6 +144,18 @@ test_password_in_url (Fixture *f, gconstpointer data)
   g_assert_nonnull (strstr (error->message, "credentials="));
 }
 
+/* What the library finds wrong is told with the source as given. */
+static void
+test_library_refuses (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GPtrArray) sources = find_with (f->dir, "bad", NULL);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_nonnull (sources);
+  g_assert_null (find_with ("https://root@h", "bad", &error));
+  g_assert_cmpstr (error->message, ==, "https://root@h: https://h, secure");
+}
+
 static GPtrArray *
 read_hosts (Fixture *f, const char *text, GError **error)
 {
@@ -178,6 +218,8 @@ static const Refusal refusals[] = {
   { "[a]\nurl=https://h\ncacert=no.pem\n", "no.pem: No such file" },
   { "[a]\nurl=https://u:Hush42@h\n", "line 2: [a] url:" },
   { "[a]\nurl=no/such/dir\n", "line 2: [a] url:" },
+  { "\n[a]\nurl=https://u@h\nthumbprint=bad\ninsecure=yes\n",
+    "line 2: [a]: https://h, insecure" },
   { "[a/b]\nurl=https://h\n", "line 1: [a/b]: this cannot be" },
   { "[.a]\nurl=https://h\n", "line 1: [.a]: this cannot be" },
   { "[a]\nurl=https://h\n[b]\nurl=https://i\n[a]\nurl=https://j\n",
@@ -207,6 +249,7 @@ static const struct {
   { "/source/addresses-lose-their-user", test_addresses },
   { "/source/directories-are-resolved", test_directory },
   { "/source/password-in-url-is-refused", test_password_in_url },
+  { "/source/the-library-may-refuse", test_library_refuses },
   { "/source/hosts-file", test_hosts_file },
   { "/source/bad-hosts-file-names-line-and-key", test_hosts_refused },
 };

@@ -8,6 +8,7 @@
 #include "vsphere/address.h"
 #include "vsphere/error.h"
 #include "vsphere/name.h"
+#include "vsphere/provider.h"
 #include "vsphere/session.h"
 #include "vsphere/soap/fault.h"
 
@@ -77,6 +78,41 @@ test_addresses (void)
     g_assert_false (vsphere_address_parse (bad[i], &address, &error));
     g_assert_error (error, VIX_ERROR, VIX_E_INVALID_HOSTNAME_SPECIFICATION);
     g_assert_null (address.base_url);
+  }
+}
+
+/* What is wrong is told without a password, and without asking anybody. */
+static void
+test_checks (void)
+{
+  static const struct {
+    const char *host;
+    const char *thumbprint;
+    gboolean insecure;
+    int code; /* VIX_OK: a host may be like that */
+  } cases[] = {
+    { "https://h/sdk", NULL, FALSE, VIX_OK },
+    { "h", "", FALSE, VIX_OK },
+    { "h", "da39a3ee5e6b4b0d3255bfef95601890afd80709", FALSE, VIX_OK },
+    { "http://h", NULL, TRUE, VIX_OK },
+    { NULL, NULL, FALSE, VIX_E_INVALID_HOSTNAME_SPECIFICATION },
+    { "", NULL, FALSE, VIX_E_INVALID_HOSTNAME_SPECIFICATION },
+    { "h:65536", NULL, FALSE, VIX_E_INVALID_HOSTNAME_SPECIFICATION },
+    { "h", "AA:BB", FALSE, VIX_E_INVALID_ARG },
+    { "h", "AA:BB", TRUE, VIX_E_INVALID_ARG },
+    { "http://h", NULL, FALSE, VIX_E_NET_HTTP_SSL_SECURITY },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
+    const VixConnectParams params = { .host_name = cases[i].host,
+                                      .thumbprint = cases[i].thumbprint,
+                                      .verify_ssl = !cases[i].insecure };
+    g_autoptr (GError) error = NULL;
+    gboolean ok = vsphere_provider_ops.check (&params, &error);
+
+    g_assert_cmpint (ok, ==, cases[i].code == VIX_OK);
+    if (!ok)
+      g_assert_error (error, VIX_ERROR, cases[i].code);
   }
 }
 
@@ -371,6 +407,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/vsphere/address/spellings", test_addresses);
+  g_test_add_func ("/vsphere/address/checks", test_checks);
   g_test_add_func ("/vsphere/name/pairs", test_names);
   g_test_add_func ("/vsphere/name/any-comes-back", test_any_name_comes_back);
   g_test_add_func ("/vsphere/version/choice", test_versions);
