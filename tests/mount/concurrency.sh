@@ -8,63 +8,72 @@
 
 s=$mnt/web/snapshots
 
-# hold SECONDS: from now on, in the background
+# hold: from now on, for much longer than anything here takes, in the background
 hold () {
-  flock "$vms/web" sleep "$1" &
+  rm -f "$scratch/held"
+  flock -F "$vms/web" sh -c ': >"$0" && exec sleep 100' "$scratch/held" &
   holder=$!
-  sleep 0.1
+  within 30 [ -e "$scratch/held" ]
 }
 release () {
-  pkill -P "$holder" 2>/dev/null
+  kill "$holder"
   wait "$holder" 2>/dev/null
   true
 }
 
 listing_is_not_delayed () {
-  mkdir "$s/base" && ls -l "$s" "$s/base" >/dev/null || return 1
-  hold 4
+  mkdir "$s/base" && ls -l "$s" "$s/base" >/dev/null && hold || return 1
+  local told job
+  told=$(names_told)
   mkdir "$s/slow" &
-  local job=$!
-  sleep 0.3
-  faster 500 ls "$s" && faster 500 ls -l "$s" && faster 500 ls -lR "$s/base" \
-    && faster 500 cat "$s/base/config.vmx" && faster 500 cat "$s/.tree" \
-    && same base "$(ls "$s")" \
-    && grep -q web "$mnt/.vixfs/jobs" && [[ ! -e $s/slow ]]
+  job=$!
+  within 30 stepped_aside "$told" && faster 20000 ls "$s" \
+    && faster 20000 ls -l "$s" && faster 20000 ls -lR "$s/base" \
+    && faster 20000 cat "$s/base/config.vmx" && faster 20000 cat "$s/.tree" \
+    && same base "$(ls "$s")" && underway web && [[ ! -e $s/slow ]]
   local status=$?
   release
   wait "$job" && ((status == 0)) && same 'base slow' "$(ls "$s" | paste -sd' ')" \
-    && [[ -s $s/slow/config.vmx ]] && same '' "$(cat "$mnt/.vixfs/jobs")"
+    && [[ -s $s/slow/config.vmx ]] && within 30 no_jobs
 }
 
 removal_delays_no_listing () {
-  hold 4
+  hold || return 1
+  local told job
+  told=$(names_told)
   rmdir "$s/slow" &
-  local job=$!
-  sleep 0.3
-  faster 500 ls "$s" && faster 500 ls -lR "$s/base" \
-    && faster 500 cat "$mnt/web/info.json"
+  job=$!
+  within 30 stepped_aside "$told" && faster 20000 ls "$s" \
+    && faster 20000 ls -lR "$s/base" && faster 20000 cat "$mnt/web/info.json"
   local status=$?
   release
   wait "$job" && ((status == 0)) && same base "$(ls "$s")"
 }
 
 other_vms_are_not_delayed () {
-  hold 4
+  hold || return 1
   mkdir "$s/slow" &
   local job=$!
-  sleep 0.2
-  faster 1000 mkdir "$mnt/db/snapshots/x" && faster 1000 rmdir "$mnt/db/snapshots/x"
+  within 30 underway slow && faster 20000 mkdir "$mnt/db/snapshots/x" \
+    && faster 20000 rmdir "$mnt/db/snapshots/x"
   local status=$?
   release
   wait "$job" && ((status == 0)) && rmdir "$s/slow"
 }
 
 second_on_the_same_vm_waits () {
-  hold 2
+  hold || return 1
+  local told one two
+  told=$(names_told)
   mkdir "$s/one" &
-  local job=$!
-  sleep 0.3
-  mkdir "$s/two" && wait "$job" && release \
+  one=$!
+  within 30 stepped_aside "$told"
+  mkdir "$s/two" &
+  two=$!
+  within 30 underway two && [[ ! -e $s/one && ! -e $s/two ]]
+  local status=$?
+  release
+  wait "$one" && wait "$two" && ((status == 0)) \
     && same 'base one two' "$(ls "$s" | paste -sd' ')" \
     && rmdir "$s/one" "$s/two"
 }
@@ -75,8 +84,8 @@ fast_operations_disturb_no_shell () {
     && rmdir here && /bin/pwd -P)
 }
 
-# stoppable_mkdir DIR [child]: says that it is on its way, and that Ctrl-C
-# ended it; with a child that ends meanwhile. Its process is python's own.
+# stoppable_mkdir DIR [JOBS]: says that Ctrl-C ended it; with a child that ends
+# once the mkdir is in JOBS. Its process is python's own.
 stoppable_mkdir () {
   exec python3 - "$@" <<'P'
 import os, signal, subprocess, sys
@@ -87,8 +96,8 @@ def stop(*_):
 signal.signal(signal.SIGINT, stop)
 if len(sys.argv) > 2:
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    child = subprocess.Popen(["sleep", "0.3"])
-print("ready", flush=True)
+    child = subprocess.Popen(["sh", "-c", 'until grep -q "$0" "$1"; '
+        "do sleep 0.05; done", os.path.basename(sys.argv[1]), sys.argv[2]])
 try:
     os.mkdir(sys.argv[1])
 except Stop:
@@ -97,65 +106,63 @@ P
 }
 
 interrupt_cancels () {
-  local err=$scratch/interrupted
-  hold 10
-  stoppable_mkdir "$s/never" >"$err" 2>&1 &
+  hold || return 1
+  stoppable_mkdir "$s/never" >"$scratch/interrupted" 2>&1 &
   local job=$!
-  within 5 grep -q ready "$err" && sleep 0.3 \
-    && faster 2000 interrupt "$job" && grep -q interrupted "$err"
+  within 30 underway never && faster 20000 interrupt "$job" \
+    && grep -q interrupted "$scratch/interrupted"
   local status=$?
   release
-  ((status == 0)) && same base "$(ls "$s")" && within 2 whole web \
-    && same '' "$(cat "$mnt/.vixfs/jobs")"
+  ((status == 0)) && same base "$(ls "$s")" && within 30 whole web \
+    && within 30 no_jobs
 }
 interrupt () { kill -INT "$1" && wait "$1"; }
 
 # A shell that waits in a write is told that a child of it has ended, which
 # is no wish to stop; Ctrl-C after that is one.
 ended_child_cancels_nothing () {
-  mkdir "$s/other" || return 1
-  hold 6
+  mkdir "$s/other" && hold || return 1
   (
-    sleep 0.3 &
+    within 30 underway web &
     echo base >"$mnt/web/current"
   ) 2>"$scratch/told" &
   local job=$!
-  sleep 1
+  within 30 underway web && within 30 childless "$job" && sleep 0.5
+  local status=$?
   release
-  wait "$job" && same '' "$(<"$scratch/told")" \
+  wait "$job" && ((status == 0)) && same '' "$(<"$scratch/told")" \
     && same base "$(<"$mnt/web/current")" && rmdir "$s/other"
 }
+childless () { ! pgrep -r D,R,S -P "$1"; }
 
 interrupt_after_an_ended_child_cancels () {
-  hold 10
-  : >"$scratch/interrupted"
-  stoppable_mkdir "$s/never" child >"$scratch/interrupted" 2>&1 &
+  hold || return 1
+  stoppable_mkdir "$s/never" "$mnt/.vixfs/jobs" >"$scratch/interrupted" 2>&1 &
   local job=$!
-  within 5 grep -q ready "$scratch/interrupted" && sleep 1 \
-    && faster 2500 interrupt "$job" \
+  within 30 underway never && within 30 childless "$job" && sleep 0.5 \
+    && faster 20000 interrupt "$job" \
     && grep -q interrupted "$scratch/interrupted"
   local status=$?
   release
-  ((status == 0)) && same base "$(ls "$s")" && within 2 whole web
+  ((status == 0)) && same base "$(ls "$s")" && within 30 whole web
 }
 
 killed_mkdir_makes_nothing () {
-  hold 6
+  hold || return 1
   mkdir "$s/never" &
   local job=$!
-  sleep 0.4
+  within 30 underway never
   kill -KILL "$job"
   wait "$job"
   release
-  sleep 0.3
-  same base "$(ls "$s")" && within 2 whole web
+  within 30 no_jobs && same base "$(ls "$s")" && within 30 whole web
 }
 
 sigterm_during_a_job () {
-  hold 3
+  hold || return 1
   mkdir "$s/late" 2>/dev/null &
   local job=$!
-  sleep 0.4
+  within 30 underway late
   kill "${daemons[$mnt]}"
   wait "$job"
   wait "${daemons[$mnt]}" || { cat "$scratch/mnt.err"; return 1; }
@@ -165,7 +172,7 @@ sigterm_during_a_job () {
 }
 # After an operation was cut off: it has happened, or it has not.
 settled () {
-  within 2 whole web || return 1
+  within 30 whole web || return 1
   case $(ls "$s" | paste -sd' ') in
   base) true ;;
   'base late') rmdir "$s/late" ;;
@@ -174,23 +181,22 @@ settled () {
 }
 
 lazy_unmount_during_a_job () {
-  hold 3
+  hold || return 1
   mkdir "$s/late" 2>/dev/null &
   local job=$!
-  sleep 0.4
-  umount -l "$mnt" || return 1
+  within 30 underway late && umount -l "$mnt" || return 1
+  release
   wait "$job"
   wait "${daemons[$mnt]}" || { cat "$scratch/mnt.err"; return 1; }
   unset "daemons[$mnt]"
-  release
   whole web && mount_vms && settled
 }
 
 killed_daemon_is_recovered () {
-  hold 3
+  hold || return 1
   mkdir "$s/late" 2>/dev/null &
   local job=$!
-  sleep 0.4
+  within 30 underway late
   kill -KILL "${daemons[$mnt]}"
   wait "${daemons[$mnt]}" "$job" 2>/dev/null
   umount -l "$mnt" 2>/dev/null

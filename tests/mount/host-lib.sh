@@ -53,6 +53,10 @@ calls () {
   about "$1" counters "sum(a['soap'].get(m, 0) for m in '${*:2}'.split())"
 }
 
+# running NAME, idle NAME: a task runs at the host, or none.
+running () { same 1 "$(about "$1" counters 'a["tasksRunning"]')"; }
+idle () { same 0 "$(about "$1" counters 'a["tasksRunning"]')"; }
+
 # was_asked PROXY NUMBER: its rules met so many requests.
 was_asked () { (($(about "$1" rules 'sum(r["hits"] for r in a)') >= $2)); }
 
@@ -61,11 +65,10 @@ end_by_kill () {
   local pid status=0
   kill -KILL "$@"
   for pid; do
-    within 10 ended "$pid" || status=1
+    within 30 ended "$pid" || status=1
   done
   return $status
 }
-ended () { ! kill -0 "$1" 2>/dev/null; }
 
 # changes NAME: how many calls that were not just reading.
 changes () {
@@ -110,8 +113,10 @@ mount_host () {
     -o "credentials=$(credentials),cacert=$(of "$name" CERT)" "$@"
 }
 
-# nobody: no daemon stayed, and nothing is mounted.
-nobody () {
+# nobody: no daemon stayed, and nothing is mounted. The half of it that went to
+# the background may end after the one that told what is wrong.
+nobody () { within 30 nobody_is_left; }
+nobody_is_left () {
   gone && same '' "$(grep -lzxF -f <(printf '%s' "$mnt") /proc/[0-9]*/cmdline \
     2>/dev/null)"
 }

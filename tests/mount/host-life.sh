@@ -88,7 +88,7 @@ a_round () { # NUMBER OTHERS OURS
   wait "$pid"
   status=$?
   ((status == 0)) || { cat "$scratch/we.err"; return 1; }
-  within 60 is_connected
+  within 90 is_connected
 }
 
 # all DIRECTORY: everything there is to see, with inode numbers. The times of
@@ -144,7 +144,7 @@ a_day () {
 }
 
 fresh_is_the_same () {
-  mount_host a "$fresh" && within 30 as_fresh && stop_vixfs "$fresh"
+  mount_host a "$fresh" && within 120 as_fresh && stop_vixfs "$fresh"
 }
 
 at_most () { (($("$1") <= $2)) || { echo "$1: $("$1"), at most $2 wanted"; return 1; }; }

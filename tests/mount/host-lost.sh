@@ -15,35 +15,40 @@ mount_p () {
 
 is_connected () { grep -q $'\tconnected\t' "$mnt/.vixfs/hosts"; }
 session_expires_during_a_task () {
-  order a set create=2500 || return 1
+  order a set create=600000 || return 1
   mkdir "$s/long" &
   local job=$!
-  within 30 running && order a session/expire && order a set create=0 \
-    && wait "$job" && same 'base long' "$(names a vm00000)" && rmdir "$s/long"
+  within 30 running a && order a session/expire && order a set create=0 \
+    && within 60 is_back
+  local status=$?
+  order a tasks/finish
+  wait "$job" && ((status == 0)) && same 'base long' "$(names a vm00000)" && rmdir "$s/long"
 }
 # Logged in, and waiting for news.
 is_back () { is_connected && same 1 "$(about a counters 'a["waits"]')"; }
 
-running () { same 1 "$(about a counters 'a["tasksRunning"]')"; }
-
 # The task goes on without us: what it made is found again.
 link_cut_during_a_task () {
-  order a set create=2500 || return 1
+  order a set create=600000 || return 1
   mkdir "$s/long" &
   local job=$!
-  within 30 running && order p drop reset=1 && order a set create=0 \
-    && wait "$job" && same 'base long' "$(names a vm00000)" && rmdir "$s/long"
+  within 30 running a && order p drop reset=1 && order a set create=0 \
+    && within 60 is_back
+  local status=$?
+  order a tasks/finish
+  wait "$job" && ((status == 0)) && same 'base long' "$(names a vm00000)" && rmdir "$s/long"
 }
 
 restart_during_a_task () { # keep|forget|fail
   local status result=0 before
   before=$(calls a CreateSnapshot_Task)
-  order a set create=3000 || return 1
+  order a set create=600000 || return 1
   mkdir "$s/long" 2>"$scratch/long" &
   local job=$!
-  within 30 running && ask a restart tasks="$1" >"$scratch/restart.out"
+  within 30 running a && ask a restart tasks="$1" >"$scratch/restart.out"
   status=$?
   order a set create=0
+  order a tasks/finish
   wait "$job" || result=1
   cat "$scratch/long"
   printf '# create, restart with tasks=%s: %s\n' "$1" \

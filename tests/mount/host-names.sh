@@ -20,7 +20,7 @@ makes () {
     && mv "$s/$3" "$s/between" && mv "$s/between" "$s/$3" \
     && same "$2" "$(about a vm vm=vm00000 'a["snapshots"][0]["wire"]')" \
     && rmdir "$s/$3" && order a snapshot/create vm=vm00000 name="$1" \
-    && within 20 [ -d "$s/$3" ] && echo "$3" >"$vm/current" \
+    && within 30 [ -d "$s/$3" ] && echo "$3" >"$vm/current" \
     && same "$3" "$(cat "$vm/current")" && rmdir "$s/$3" \
     && same '' "$(names a vm00000)"
 }
@@ -81,7 +81,7 @@ duplicates_get_their_id () {
   # ids go on from what was
   local first
   first=$(about a vm vm=vm00000 'a["snapshots"][0]["id"]')
-  within 20 listed "other,twin,twin~$((first + 2)),twin~$((first + 3))" \
+  within 30 listed "other,twin,twin~$((first + 2)),twin~$((first + 3))" \
     && unchanging a gives EEXIST mkdir_errno "$s/twin" \
     && unchanging a gives EEXIST mkdir_errno "$s/twin~$((first + 2))" \
     && rmdir "$s/twin~$((first + 2))" \
@@ -91,33 +91,33 @@ duplicates_get_their_id () {
     && knows a vm00000 '[x["description"] for x in a["snapshots"]]' \
       "['', '', 'mine']" \
     && order a snapshot/remove vm=vm00000 id="$first" \
-    && within 20 listed "other,twin~$((first + 3))" \
+    && within 30 listed "other,twin~$((first + 3))" \
     && stop_vixfs && mount_host a && listed other,twin \
-    && order a snapshot/clear vm=vm00000 && within 20 listed ''
+    && order a snapshot/clear vm=vm00000 && within 30 listed ''
 }
 
 vms_of_one_name () {
   local id
-  order a vm/create name=pair folder=DC0 && within 20 [ -d "$dc/pair" ] \
+  order a vm/create name=pair folder=DC0 && within 30 [ -d "$dc/pair" ] \
     && order a vm/create name=pair folder=DC0 || return 1
   id=$(about a vms 'sorted((x["moref"] for x in a if x["name"] == "pair"))[1]')
-  within 20 [ -d "$dc/pair~$id" ] \
+  within 30 [ -d "$dc/pair~$id" ] \
     && same "$id" "$(xattr id "$dc/pair~$id")" \
     && mkdir "$dc/pair~$id/snapshots/n" \
     && same n "$(about a vm vm="$id" 'a["snapshots"][0]["name"]')" \
     && same '' "$(ls "$dc/pair/snapshots")" \
     && order a vm/rename vm="$id" name=single \
-    && within 20 [ -d "$dc/single/snapshots/n" ] && [[ ! -e $dc/pair~$id ]]
+    && within 30 [ -d "$dc/single/snapshots/n" ] && [[ ! -e $dc/pair~$id ]]
 }
 
 vms_of_odd_names () {
   local name shown
   while read -r name shown; do
     order a vm/create name="$name" folder=DC0 \
-      && within 20 [ -d "$dc/$shown/snapshots" ] \
+      && within 30 [ -d "$dc/$shown/snapshots" ] \
       && mkdir "$dc/$shown/snapshots/n" && same n "$(names a "$name")" \
       && rmdir "$dc/$shown/snapshots/n" && order a vm/destroy vm="$name" \
-      && within 20 [ ! -e "$dc/$shown" ] || { echo "$name"; return 1; }
+      && within 30 [ ! -e "$dc/$shown" ] || { echo "$name"; return 1; }
   done <<'N'
 a/b a%2Fb
 .dot %2Edot
@@ -133,7 +133,7 @@ folders_of_odd_names () {
   order a folder/create 'folder=DC0/x' \
     && order a folder/rename folder=DC0/x name='f/.g%41' \
     && order a vm/create name=inner 'folder=DC0/f%2f.g%2541' \
-    && within 20 [ -d "$dc/f%2F.g%2541/inner/snapshots" ] \
+    && within 30 [ -d "$dc/f%2F.g%2541/inner/snapshots" ] \
     && same 'DC0/f%2F.g%2541/inner' "$(xattr path "$dc/f%2F.g%2541/inner")"
 }
 
@@ -141,7 +141,7 @@ folders_of_odd_names () {
 a_folder_named_as_a_vm () {
   order a folder/create folder=DC0/vm00004 \
     && order a vm/create name=below folder=DC0/vm00004 || return 1
-  within 20 found_below && [[ -d $dc/vm00004 ]] \
+  within 30 found_below && [[ -d $dc/vm00004 ]] \
     && same 2 "$(find "$dc" -mindepth 1 -maxdepth 1 -name 'vm00004*' | wc -l)"
 }
 found_below () { [[ -n $(find "$dc" -maxdepth 2 -name below) ]]; }
@@ -155,7 +155,7 @@ vms_of_vapps_are_there () {
 }
 
 templates_are_marked () {
-  within 20 gives True info "$dc/vm00005/info.json" 'a["template"]' \
+  within 30 gives True info "$dc/vm00005/info.json" 'a["template"]' \
     || { find "$mnt" -name 'vm0000?'; return 1; }
 }
 
@@ -164,20 +164,20 @@ inaccessible_vms_are_shown () {
   local state
   for state in inaccessible orphaned disconnected invalid; do
     order a vm/set vm=vm00002 connection=$state \
-      && within 20 says_problem $state && ls -lR "$dc/vm00002" >/dev/null \
+      && within 30 says_problem $state && ls -lR "$dc/vm00002" >/dev/null \
       && tar -C "$mnt" -cf - --exclude=files . >/dev/null \
       || { echo $state; return 1; }
   done
   order a vm/set vm=vm00002 connection=connected \
-    && within 20 no_problem && mkdir "$dc/vm00002/snapshots/n"
+    && within 30 no_problem && mkdir "$dc/vm00002/snapshots/n"
 }
 says_problem () { xattr problem "$dc/vm00002" | grep -q "$1"; }
 no_problem () { ! xattr problem "$dc/vm00002" 2>/dev/null | grep .; }
 
 needs_consolidation_is_shown () {
   order a vm/set vm=vm00002 consolidation=1 \
-    && within 20 says_problem consolidate \
-    && order a vm/set vm=vm00002 consolidation=0 && within 20 no_problem
+    && within 30 says_problem consolidate \
+    && order a vm/set vm=vm00002 consolidation=0 && within 30 no_problem
 }
 
 # Each listing has it in one of the two places, or, just then, in none; never
@@ -188,7 +188,7 @@ moved_while_listed () {
     && order a vm/create name=stays1 folder=DC0/left \
     && order a vm/create name=stays2 folder=DC0/right \
     && order a vm/create name=nomad folder=DC0/left \
-    && within 20 [ -d "$dc/left/nomad" ] && within 20 [ -d "$dc/right/stays2" ] \
+    && within 30 [ -d "$dc/left/nomad" ] && within 30 [ -d "$dc/right/stays2" ] \
     || return 1
   python3 -c '
 import errno, os, sys
@@ -213,7 +213,7 @@ print(n)' "$dc" "$scratch/stop" >"$scratch/lister" 2>&1 &
   done
   sleep 0.5
   touch "$scratch/stop"
-  wait "$lister" && ((i == 20)) && within 20 [ -d "$dc/left/nomad" ] \
+  wait "$lister" && ((i == 20)) && within 30 [ -d "$dc/left/nomad" ] \
     && [[ ! -e $dc/right/nomad ]] || { cat "$scratch/lister"; return 1; }
 }
 

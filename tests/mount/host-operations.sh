@@ -101,7 +101,7 @@ revert_to_unknown_is_enoent () {
 # Hosts have snapshots and no current one, after failed backups.
 no_current_is_an_empty_line () {
   order a vm/set vm=vm00000 current=none \
-    && within 10 current_is '' && same 5 "$(ls "$s" | wc -l)" \
+    && within 30 current_is '' && same 5 "$(ls "$s" | wc -l)" \
     && cat "$s/.tree" >/dev/null && echo branch >"$vm/current" \
     && current_is branch
 }
@@ -178,7 +178,7 @@ facts_are_xattrs_of_directories () {
 
 df_is_the_datastores () {
   order a datastore/set datastore=LocalDS_0 capacity=8796093022208 \
-    free=1099511627776 && within 10 df_is 8796093022208 1099511627776
+    free=1099511627776 && within 30 df_is 8796093022208 1099511627776
 }
 df_is () {
   same "$1 $2" "$(df -B1 --output=size,avail "$mnt" | tail -1 | tr -s ' ' \

@@ -136,15 +136,15 @@ suspended_twice_is_ebusy () {
 }
 
 power_of_others_shows () {
-  order a power vm=vm00003 state=suspended && within 10 power_is suspended vm00003 \
-    && order a power vm=vm00003 state=on && within 10 power_is on vm00003
+  order a power vm=vm00003 state=suspended && within 30 power_is suspended vm00003 \
+    && order a power vm=vm00003 state=on && within 30 power_is on vm00003
 }
 
 a_question_is_shown () {
   order a vm/set vm=vm00003 question='Did you move it or copy it?' || return 1
   mkdir "$top/vm00003/snapshots/asked" &
   local job=$!
-  within 20 asks_here
+  within 30 asks_here
   local status=$?
   order a vm/set vm=vm00003 question= && wait "$job" && return $status
 }

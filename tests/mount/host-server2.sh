@@ -33,8 +33,8 @@ a_new_one_follows_a_removed_one () {
 
 others_show () {
   order a snapshot/create vm=vm00001 name=theirs \
-    && within 20 [ -d "$mnt/vm00001/snapshots/theirs" ] \
-    && order a vm/rename vm=vm00002 name=other && within 20 [ -d "$mnt/other" ]
+    && within 30 [ -d "$mnt/vm00001/snapshots/theirs" ] \
+    && order a vm/rename vm=vm00002 name=other && within 30 [ -d "$mnt/other" ]
 }
 
 power_changes () {

@@ -89,7 +89,32 @@ within () {
   done
 }
 
-# faster MILLISECONDS COMMAND...: it succeeds, and does not take longer
+# in_three COMMAND...: one of three attempts is right; for what a machine may
+# disturb by itself, as by dropping what its kernel keeps.
+in_three () {
+  "$@" || "$@" || "$@"
+}
+
+# shows COMMAND...: what others did becomes true; after how long is noted.
+delays=()
+shows () {
+  local start=${EPOCHREALTIME/./}
+  within 30 "$@" || return 1
+  delays+=($(((${EPOCHREALTIME/./} - start) / 1000)))
+}
+
+# Half of them at the least: a machine that is busy for a moment is no failure,
+# a mount that asks now and then instead of being told is one.
+most_shows_within_two_seconds () {
+  local sorted
+  mapfile -t sorted < <(printf '%s\n' "${delays[@]}" | sort -n)
+  printf '%s\n' "${sorted[*]}"
+  ((${#sorted[@]} >= 12 && sorted[${#sorted[@]} / 2] <= 2000))
+}
+
+# faster MILLISECONDS COMMAND...: it succeeds, and does not take longer. The
+# limit is to tell it from what would wait for something, on a machine that is
+# ten times as slow: it is no measure of speed.
 faster () {
   local limit=$1 start=${EPOCHREALTIME/./} took
   shift
@@ -133,16 +158,30 @@ start_vixfs () {
   shift 2
   "$vixfs" -f "$source" "$dir" "$@" 2>"$err" &
   daemons[$dir]=$!
-  within 30 serves "$dir" || { cat "$err"; return 1; }
+  within 120 served_or_ended "$dir" && serves "$dir" || { cat "$err"; return 1; }
 }
 
 serves () { [[ -e $1/.vixfs/version ]]; }
+served_or_ended () { serves "$1" || ended "${daemons[$1]}"; }
+ended () { ! kill -0 "$1" 2>/dev/null; }
+
+# An operation is under way on the VM or snapshot of that name, or none.
+underway () { grep -q -- "$1" "$mnt/.vixfs/jobs"; }
+no_jobs () { same '' "$(cat "$mnt/.vixfs/jobs")"; }
+
+# stepped_aside NAMES: since the kernel was told of so many names it was told of
+# more, as when an operation under way leaves `snapshots` to others.
+names_told () {
+  awk '/^vixfs_invalidated_names_total / { print $2 }' "$mnt/.vixfs/stats"
+}
+stepped_aside () { (($(names_told) > $1)); }
 
 # Unmounts, and the daemon must end well: with sanitizers that means without
 # a leak or an error.
 stop_vixfs () { # [MOUNTPOINT]
   local dir=${1:-$mnt} status
-  umount "$dir" 2>/dev/null || fusermount3 -u "$dir" || return 1
+  # Not at once where the kernel still puts a loop device away.
+  within 30 unmounts "$dir" || return 1
   wait "${daemons[$dir]}"
   status=$?
   unset "daemons[$dir]"
@@ -152,6 +191,8 @@ stop_vixfs () { # [MOUNTPOINT]
     return 1
   }
 }
+
+unmounts () { umount "$1" 2>/dev/null || fusermount3 -u "$1"; }
 
 mount_vms () { start_vixfs "$vms" "$mnt" "$@"; }
 remount_vms () { stop_vixfs && mount_vms "$@"; }

@@ -80,13 +80,16 @@ fake_mounts_nothing () { mount -f -t vixfs "$vms" "$mnt" && gone; }
 
 mounts_in_another_namespace () {
   local other status
-  unshare -m --propagation private sleep 60 &
+  # It says that it is there, and is there until it is ended.
+  exec 5< <(exec unshare -m --propagation private \
+    sh -c 'echo there && exec sleep 600')
   other=$!
-  sleep 0.3
+  read -r status <&5
   mount -N "/proc/$other/ns/mnt" -t vixfs "$vms" "$mnt" && gone \
     && nsenter -t "$other" -m test -e "$mnt/vm/info.json"
   status=$?
   kill "$other"
+  exec 5<&-
   return $status
 }
 

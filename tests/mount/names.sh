@@ -68,7 +68,7 @@ listed () { same "$1" "$(ls "$s" | sort | paste -sd,)"; }
 
 duplicates_get_their_id () {
   give_names twin twin other twin
-  within 2 listed 'other,twin,twin~2,twin~4' \
+  within 30 listed 'other,twin,twin~2,twin~4' \
     && same 2 "$(getfattr --only-values -n user.vix.id "$s/twin~2")" \
     && fails 'File exists' mkdir "$s/twin"
 }
@@ -76,7 +76,7 @@ duplicates_get_their_id () {
 shown_names_do_not_change () {
   # The plain one goes, the others keep what they were shown as.
   give_names gone twin other twin
-  within 2 listed 'gone,other,twin~2,twin~4'
+  within 30 listed 'gone,other,twin~2,twin~4'
 }
 
 a_new_mount_shows_the_oldest_plain () {
@@ -85,7 +85,7 @@ a_new_mount_shows_the_oldest_plain () {
 
 odd_host_names_are_shown () {
   give_names '.' '..' '' 'a/b' 'tab|09end' 'line|0Aend'
-  within 2 six_shown || return 1
+  within 30 six_shown || return 1
   [[ -d $s/%2E && -d $s/%2E. && -d $s/a%2Fb ]] \
     && find "$s" -maxdepth 1 >/dev/null
 }
@@ -95,7 +95,7 @@ long_names_are_cut () {
   local long
   long=$(printf 'ü%.0s' {1..200})
   give_names "$long" "$long"
-  within 2 long_shown
+  within 30 long_shown
 }
 long_shown () {
   local name n=0
@@ -112,7 +112,7 @@ vms_of_odd_names_work () {
   for name in "it's a vm" 'größe %41' 'a;b & $c' '~#!'; do
     make_vm "$name" || return 1
   done
-  within 2 [ -d "$mnt/~#!/snapshots" ] || return 1
+  within 30 [ -d "$mnt/~#!/snapshots" ] || return 1
   for name in "$mnt"/*; do
     mkdir "$name/snapshots/n" && rmdir "$name/snapshots/n" \
       || { echo "$name"; return 1; }
@@ -124,7 +124,7 @@ two_vms_in_one_directory () {
   mv "$vms/pair/a/"* "$vms/pair/b/"* "$vms/pair/"
   rmdir "$vms/pair/a" "$vms/pair/b"
   # Until the move is seen, pair/a is the VM that was in pair/a/.
-  within 3 is_of pair/a pair/a.vmx && within 3 is_of pair/b pair/b.vmx \
+  within 30 is_of pair/a pair/a.vmx && within 30 is_of pair/b pair/b.vmx \
     && mkdir "$mnt/pair/a/snapshots/x" && same '' "$(ls "$mnt/pair/b/snapshots")"
 }
 
@@ -134,7 +134,7 @@ is_of () { # VM .VMX
 
 vms_nest_in_folders () {
   make_vm 'deep/er/vm9'
-  within 3 [ -d "$mnt/deep/er/vm9/snapshots" ] \
+  within 30 [ -d "$mnt/deep/er/vm9/snapshots" ] \
     && mkdir "$mnt/deep/er/vm9/snapshots/x"
 }
 

@@ -291,13 +291,14 @@ version' "$(ls "$mnt/.vixfs")" \
 }
 
 events_stream_tells () {
-  timeout 20 head -n 1 "$mnt/.vixfs/events" >"$scratch/events" &
-  local reader=$!
-  sleep 0.3
-  mkdir "$s/eventful"
-  wait "$reader"
-  python3 -c 'import json, sys; json.loads(open(sys.argv[1]).readline())' \
-    "$scratch/events" && rmdir "$s/eventful"
+  local line
+  exec 5<"$mnt/.vixfs/events"
+  mkdir "$s/eventful" && line=$(timeout 60 grep -m 1 eventful <&5) \
+    && python3 -c 'import json, sys; json.loads(sys.argv[1])' "$line" \
+    && rmdir "$s/eventful"
+  local status=$?
+  exec 5<&-
+  return $status
 }
 
 modes_are_private () {

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Usage: outside.sh VIXFS - what others do at the host shows up within two
-# seconds, and the kernel's caches are told.
+# seconds (which most of it must, on the most loaded machine), and the kernel's
+# caches are told.
 # shellcheck source=tests/mount/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -15,7 +16,7 @@ both_listed () { # the listing in both mounts is $1
 
 another_mount_sees_a_new_snapshot () {
   ls -lR "$mnt" "$other" >/dev/null
-  mkdir "$other/web/snapshots/theirs" && within 2 both_listed theirs \
+  mkdir "$other/web/snapshots/theirs" && shows both_listed theirs \
     && [[ -s $mnt/web/snapshots/theirs/config.vmx ]] \
     && same theirs "$(cat "$mnt/web/current")"
 }
@@ -24,7 +25,7 @@ another_mount_sees_a_rename () {
   local ino
   ino=$(stat -c %i "$other/web/snapshots/theirs")
   mv "$mnt/web/snapshots/theirs" "$mnt/web/snapshots/ours" \
-    && within 2 both_listed ours \
+    && shows both_listed ours \
     && same "$ino" "$(stat -c %i "$other/web/snapshots/ours")" \
     && [[ ! -e $other/web/snapshots/theirs ]]
 }
@@ -32,43 +33,43 @@ another_mount_sees_a_rename () {
 another_mount_sees_a_description () {
   cat "$other/web/snapshots/ours/description" >/dev/null
   printf 'new text' >"$mnt/web/snapshots/ours/description"
-  within 2 describes 'new text'
+  shows describes 'new text'
 }
 describes () { same "$1" "$(cat "$other/web/snapshots/ours/description")"; }
 
 another_mount_sees_a_removal () {
-  rmdir "$other/web/snapshots/ours" && within 2 both_listed '' \
+  rmdir "$other/web/snapshots/ours" && shows both_listed '' \
     && [[ ! -e $mnt/web/snapshots/ours ]] && same '' "$(cat "$mnt/web/current")"
 }
 
 a_new_vm_appears () {
   ls "$mnt" >/dev/null
-  make_vm group/new && within 2 [ -d "$mnt/group/new/snapshots" ] \
+  make_vm group/new && shows [ -d "$mnt/group/new/snapshots" ] \
     && same new "$(ls "$mnt/group")"
 }
 
 a_vm_goes () {
-  rm -r "$vms/group" && within 2 [ ! -e "$mnt/group" ] \
+  rm -r "$vms/group" && shows [ ! -e "$mnt/group" ] \
     && same web "$(ls "$mnt")"
 }
 
 a_vm_moves () {
   mkdir "$vms/folder" && mv "$vms/web" "$vms/folder/web2" \
-    && within 2 [ -d "$mnt/folder/web2/snapshots" ] \
+    && shows [ -d "$mnt/folder/web2/snapshots" ] \
     && [[ ! -e $mnt/web ]] && mv "$vms/folder/web2" "$vms/web" \
-    && within 2 [ -d "$mnt/web/snapshots" ]
+    && shows [ -d "$mnt/web/snapshots" ]
 }
 
 a_directory_moves_in () {
   mkdir "$scratch/away" && mv "$vms/web" "$scratch/away/" \
-    && within 2 [ ! -e "$mnt/web" ] && mv "$scratch/away/web" "$vms/web" \
-    && within 2 [ -d "$mnt/web/snapshots" ]
+    && shows [ ! -e "$mnt/web" ] && mv "$scratch/away/web" "$vms/web" \
+    && shows [ -d "$mnt/web/snapshots" ]
 }
 
 a_changed_vmx_shows () {
   same 512 "$(memory)" || return 1
   sed -i 's/^memsize = .*/memsize = "1024"/' "$vms/web/web.vmx"
-  within 2 has_memory 1024
+  shows has_memory 1024
 }
 memory () {
   python3 -c 'import json, sys
@@ -79,19 +80,19 @@ has_memory () { same "$1" "$(memory)"; }
 a_new_file_shows () {
   ls "$mnt/web/files" >/dev/null
   echo hello >"$vms/web/notes.txt"
-  within 2 reads_notes hello && echo 'something longer' >"$vms/web/notes.txt" \
-    && within 2 reads_notes 'something longer' && rm "$vms/web/notes.txt" \
-    && within 2 [ ! -e "$mnt/web/files/notes.txt" ]
+  shows reads_notes hello && echo 'something longer' >"$vms/web/notes.txt" \
+    && shows reads_notes 'something longer' && rm "$vms/web/notes.txt" \
+    && shows [ ! -e "$mnt/web/files/notes.txt" ]
 }
 reads_notes () { same "$1" "$(cat "$mnt/web/files/notes.txt")"; }
 
 events_tell_of_others () {
-  timeout 20 head -n 1 "$mnt/.vixfs/events" >"$scratch/events" &
-  local reader=$!
-  sleep 0.3
-  mkdir "$other/web/snapshots/told"
-  wait "$reader"
-  grep -q '"web"' "$scratch/events" && rmdir "$other/web/snapshots/told"
+  exec 5<"$mnt/.vixfs/events"
+  mkdir "$other/web/snapshots/told" && timeout 60 grep -m 1 '"web".*"told"' <&5 \
+    && rmdir "$other/web/snapshots/told"
+  local status=$?
+  exec 5<&-
+  return $status
 }
 
 make_vm web && mount_vms && start_vixfs "$vms" "$other" || exit 1
@@ -105,6 +106,7 @@ check a-vm-moves a_vm_moves
 check a-directory-moves-in a_directory_moves_in
 check a-changed-vmx-shows a_changed_vmx_shows
 check a-new-file-shows a_new_file_shows
+check most-shows-within-two-seconds most_shows_within_two_seconds
 check events-tell-of-others events_tell_of_others
 check the-second-mount-ends-well stop_vixfs "$other"
 check the-first-mount-ends-well stop_vixfs

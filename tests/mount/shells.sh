@@ -61,7 +61,7 @@ nothing_is_torn () {
     for left in "$mnt/vm$i/snapshots"/*; do
       [[ ! -d $left ]] || rmdir "$left" || return 1
     done
-    same '' "$(ls "$mnt/vm$i/snapshots")" && within 2 whole "vm$i" || return 1
+    same '' "$(ls "$mnt/vm$i/snapshots")" && within 30 whole "vm$i" || return 1
     # One disk, its base, is all that is left, and empty as at the start.
     same "vm$i.vmdk" "$(cd "$vms/vm$i" && ls -- *.vmdk)" || return 1
     qemu-img compare -q -f vmdk -F raw "$vms/vm$i/vm$i.vmdk" \
@@ -69,13 +69,18 @@ nothing_is_torn () {
   done
 }
 
-nothing_is_leaked () {
-  # The kernel's caches and malloc's arenas settle; descriptors do not leak.
+no_more_descriptors () {
   local now
   now=$(descriptors)
   ((now <= descriptors_before)) \
     || { echo "$descriptors_before descriptors, now $now"; return 1; }
-  same "$handles_before" "$(handles)" || return 1
+}
+as_many_handles () { same "$handles_before" "$(handles)"; }
+
+nothing_is_leaked () {
+  # The kernel's caches and malloc's arenas settle; descriptors do not leak.
+  local now
+  within 30 no_more_descriptors && within 30 as_many_handles || return 1
   now=$(memory_kib)
   # Sanitizers keep what was freed in quarantine.
   grep -qz ASAN <(printenv -0) || ldd "$vixfs" | grep -q 'asan\|tsan' \
@@ -96,6 +101,7 @@ all_at_once >/dev/null
 seconds=$full
 rm -f "$scratch/rounds"
 ls -lR "$mnt" >/dev/null
+within 30 no_jobs || exit 1
 descriptors_before=$(descriptors) memory_before=$(memory_kib)
 handles_before=$(handles)
 check a-hundred-shells-at-once all_at_once

@@ -19,6 +19,7 @@ type task struct {
 	kind     string
 	busy     bool // the VM takes no other task meanwhile
 	canceled chan struct{}
+	due      chan struct{} // closed: it takes no more time
 	work     func() (types.AnyType, *fault)
 	doomed   *failure // ends with this instead
 	ended    time.Time
@@ -58,6 +59,7 @@ func (w *world) newTask(p *spec) *task {
 		kind:     p.kind,
 		busy:     p.busy,
 		canceled: make(chan struct{}),
+		due:      make(chan struct{}),
 		work:     p.work,
 		done:     make(chan struct{}),
 	}
@@ -125,6 +127,9 @@ func (w *world) purge() {
 // forget removes a task from sight.
 func (w *world) forget(t *task) {
 	delete(w.tasks, t.ref)
+	if t.ended.IsZero() {
+		w.lost = append(w.lost, t)
+	}
 	for i, each := range w.recent {
 		if each == t {
 			w.recent = append(w.recent[:i:i], w.recent[i+1:]...)
@@ -145,12 +150,18 @@ func (t *task) note(w *world, fields ...string) {
 
 // sleep waits without the lock; false: the task was cancelled.
 func (t *task) sleep(w *world, d time.Duration) bool {
+	return t.sleepUnless(w, d, nil)
+}
+
+func (t *task) sleepUnless(w *world, d time.Duration, due <-chan struct{}) bool {
 	w.mu.Unlock()
 	defer w.mu.Lock()
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		return true
+	case <-due:
 		return true
 	case <-t.canceled:
 		return false
@@ -195,6 +206,15 @@ func (t *task) run(w *world, duration time.Duration) {
 	t.finish(w, result, f)
 }
 
+// hurry makes the work of a task due at once.
+func (t *task) hurry() {
+	select {
+	case <-t.due:
+	default:
+		close(t.due)
+	}
+}
+
 // advance spends the time, in ten steps of progress. Each ends when it is due:
 // what timers are late by does not add up.
 func (t *task) advance(w *world, duration time.Duration) *fault {
@@ -203,7 +223,7 @@ func (t *task) advance(w *world, duration time.Duration) *fault {
 	}
 	start := time.Now()
 	for step := time.Duration(1); step <= 10; step++ {
-		if !t.sleep(w, time.Until(start.Add(duration*step/10))) {
+		if !t.sleepUnless(w, time.Until(start.Add(duration*step/10)), t.due) {
 			return newFault(&types.RequestCanceled{})
 		}
 		if t.doomed != nil && t.doomed.when == "late" && step == 5 {

@@ -50,6 +50,17 @@ func TestTaskRunsWithProgress(t *testing.T) {
 	contains(t, b.props(vm, "snapshot"), "slow")
 }
 
+func TestTasksThatAreHurriedEnd(t *testing.T) {
+	b := startIn(t, "-kind", "esx", "-vms", "1")
+	b.control("set", "create", "600000")
+	vm := b.vm("vm00000")
+	task := b.begin(vm, "hurried")
+	until(t, "running", func() bool { return b.state(task) == "running" })
+	b.control("tasks/finish")
+	contains(t, b.task(strings.TrimPrefix(task, "Task:")), "<state>success</state>")
+	contains(t, b.props(vm, "snapshot"), "hurried")
+}
+
 func TestOneLongOperationPerVM(t *testing.T) {
 	// A host refuses the call, vCenter's task fails.
 	for _, kind := range []string{"esx", "vcenter"} {

@@ -50,6 +50,7 @@ type world struct {
 
 	tasks    map[moref]*task
 	recent   []*task
+	lost     []*task // forgotten ones whose work still happens
 	running  int
 	purged   time.Time
 	set      settings
