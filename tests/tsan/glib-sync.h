@@ -17,27 +17,12 @@
 #pragma once
 
 #define g_mutex_lock tsan_mutex_lock
-#define g_mutex_trylock tsan_mutex_trylock
 #define g_mutex_unlock tsan_mutex_unlock
-#define g_rec_mutex_lock tsan_rec_mutex_lock
-#define g_rec_mutex_trylock tsan_rec_mutex_trylock
-#define g_rec_mutex_unlock tsan_rec_mutex_unlock
-#define g_rw_lock_writer_lock tsan_rw_lock_writer_lock
-#define g_rw_lock_writer_trylock tsan_rw_lock_writer_trylock
-#define g_rw_lock_writer_unlock tsan_rw_lock_writer_unlock
-#define g_rw_lock_reader_lock tsan_rw_lock_reader_lock
-#define g_rw_lock_reader_trylock tsan_rw_lock_reader_trylock
-#define g_rw_lock_reader_unlock tsan_rw_lock_reader_unlock
 #define g_cond_wait tsan_cond_wait
 #define g_cond_wait_until tsan_cond_wait_until
-#define g_once_impl tsan_once_impl
 #define g_thread_pool_new tsan_thread_pool_new
 #define g_thread_pool_push tsan_thread_pool_push
 #define g_thread_pool_free tsan_thread_pool_free
-#define g_async_queue_push tsan_async_queue_push
-#define g_async_queue_pop tsan_async_queue_pop
-#define g_async_queue_try_pop tsan_async_queue_try_pop
-#define g_async_queue_timeout_pop tsan_async_queue_timeout_pop
 #define g_bytes_unref tsan_bytes_unref
 #define g_atomic_ref_count_dec tsan_atomic_ref_count_dec
 #define g_cancellable_cancel tsan_cancellable_cancel
@@ -60,71 +45,16 @@ void AnnotateIgnoreWritesEnd (const char *file, int line);
   extern __attribute__ ((weak)) type real_##name args __asm__("g_" #name);     \
   __attribute__ ((weak)) type tsan_##name args
 
-/* A lock that @call takes for certain. */
-#define TSAN_LOCK(name, Type)                                                  \
-  TSAN_REAL (void, name, (Type * lock))                                        \
-  {                                                                            \
-    real_##name (lock);                                                        \
-    __tsan_acquire (lock);                                                     \
-  }
-
-#define TSAN_TRYLOCK(name, Type)                                               \
-  TSAN_REAL (gboolean, name, (Type * lock))                                    \
-  {                                                                            \
-    gboolean got = real_##name (lock);                                         \
-                                                                               \
-    if (got)                                                                   \
-      __tsan_acquire (lock);                                                   \
-    return got;                                                                \
-  }
-
-#define TSAN_UNLOCK(name, Type)                                                \
-  TSAN_REAL (void, name, (Type * lock))                                        \
-  {                                                                            \
-    __tsan_release (lock);                                                     \
-    real_##name (lock);                                                        \
-  }
-
-/* clang-format off */
-TSAN_LOCK (mutex_lock, GMutex)
-TSAN_TRYLOCK (mutex_trylock, GMutex)
-TSAN_UNLOCK (mutex_unlock, GMutex)
-TSAN_LOCK (rec_mutex_lock, GRecMutex)
-TSAN_TRYLOCK (rec_mutex_trylock, GRecMutex)
-TSAN_UNLOCK (rec_mutex_unlock, GRecMutex)
-TSAN_LOCK (rw_lock_reader_lock, GRWLock)
-TSAN_TRYLOCK (rw_lock_reader_trylock, GRWLock)
-TSAN_UNLOCK (rw_lock_writer_unlock, GRWLock)
-/* clang-format on */
-
-/*
- * Readers are ordered with writers but not with one another: what a reader
- * hands over goes to a second address, which only writers acquire.
- */
-#define TSAN_READERS(lock) ((void *)&(lock)->i[1])
-
-TSAN_REAL (void, rw_lock_reader_unlock, (GRWLock * lock))
+TSAN_REAL (void, mutex_lock, (GMutex * lock))
 {
-  __tsan_release (TSAN_READERS (lock));
-  real_rw_lock_reader_unlock (lock);
-}
-
-TSAN_REAL (void, rw_lock_writer_lock, (GRWLock * lock))
-{
-  real_rw_lock_writer_lock (lock);
+  real_mutex_lock (lock);
   __tsan_acquire (lock);
-  __tsan_acquire (TSAN_READERS (lock));
 }
 
-TSAN_REAL (gboolean, rw_lock_writer_trylock, (GRWLock * lock))
+TSAN_REAL (void, mutex_unlock, (GMutex * lock))
 {
-  gboolean got = real_rw_lock_writer_trylock (lock);
-
-  if (got) {
-    __tsan_acquire (lock);
-    __tsan_acquire (TSAN_READERS (lock));
-  }
-  return got;
+  __tsan_release (lock);
+  real_mutex_unlock (lock);
 }
 
 TSAN_REAL (void, cond_wait, (GCond * cond, GMutex *mutex))
@@ -144,19 +74,6 @@ TSAN_REAL (gboolean, cond_wait_until,
   __tsan_acquire (mutex);
   return signalled;
 }
-
-/* g_once: whoever runs @func hands over what it did to all who come later. */
-TSAN_REAL (gpointer, once_impl, (GOnce * once, GThreadFunc func, gpointer arg))
-{
-  gpointer value = real_once_impl (once, func, arg);
-
-  __tsan_release (once);
-  __tsan_acquire (once);
-  return value;
-}
-
-#undef g_once
-#define g_once(once, func, arg) g_once_impl ((once), (func), (arg))
 
 /* g_once_init_enter and _leave are macros around functions of their name. */
 static inline gboolean
@@ -245,36 +162,6 @@ TSAN_REAL (void, thread_pool_free,
     __tsan_acquire (ours);
     g_free (ours);
   }
-}
-
-TSAN_REAL (void, async_queue_push, (GAsyncQueue * queue, gpointer data))
-{
-  __tsan_release (data);
-  real_async_queue_push (queue, data);
-}
-
-static inline gpointer
-tsan_queue_got (gpointer data)
-{
-  if (data != NULL)
-    __tsan_acquire (data);
-  return data;
-}
-
-TSAN_REAL (gpointer, async_queue_pop, (GAsyncQueue * queue))
-{
-  return tsan_queue_got (real_async_queue_pop (queue));
-}
-
-TSAN_REAL (gpointer, async_queue_try_pop, (GAsyncQueue * queue))
-{
-  return tsan_queue_got (real_async_queue_try_pop (queue));
-}
-
-TSAN_REAL (gpointer, async_queue_timeout_pop,
-           (GAsyncQueue * queue, guint64 timeout))
-{
-  return tsan_queue_got (real_async_queue_timeout_pop (queue, timeout));
 }
 
 /* Whoever drops the last reference frees what the others read before. */
