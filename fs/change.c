@@ -344,6 +344,16 @@ enter_list (FsChange *self, gboolean *ret_is_slow)
   return number;
 }
 
+/* Has it count as slow in a while, from the first call. */
+static void
+watch_time_locked (FsChange *self)
+{
+  if (self->done || self->timer != NULL)
+    return;
+  self->timer = timer_new (FS_SLOW_MS, on_slow, self);
+  g_source_attach (self->timer, NULL);
+}
+
 /* Hands the job over to the change, or back if that is through already. */
 static void
 keep_job (FsChange *self, VixHandle job)
@@ -354,10 +364,7 @@ keep_job (FsChange *self, VixHandle job)
   g_mutex_lock (&all->lock);
   self->job = job;
   cancelled = self->cancelled;
-  if (!self->done) {
-    self->timer = timer_new (FS_SLOW_MS, on_slow, self);
-    g_source_attach (self->timer, NULL);
-  }
+  watch_time_locked (self);
   g_mutex_unlock (&all->lock);
   if (cancelled)
     VixExt_CancelJob (job);
@@ -379,6 +386,55 @@ start_job (FsChange *self)
     complete (self, VIX_INVALID_HANDLE, error, NULL);
   Vix_ReleaseHandle (snapshot);
   Vix_ReleaseHandle (vm);
+}
+
+static VixError
+prepare (FsChange *self, char **ret_message)
+{
+  FsChanges *all = self->mount->changes;
+  gboolean cancelled;
+
+  g_mutex_lock (&all->lock);
+  cancelled = self->cancelled;
+  g_mutex_unlock (&all->lock);
+  if (cancelled)
+    return VIX_E_CANCELLED;
+  return self->ops->prepare != NULL ? self->ops->prepare (self, ret_message)
+                                    : VIX_OK;
+}
+
+/* FALSE: not yet. */
+static gboolean
+try_to_start (FsChange *self)
+{
+  g_autofree char *message = NULL;
+  VixError error = prepare (self, &message);
+
+  if (error == VIX_E_OBJECT_IS_BUSY)
+    return FALSE;
+  if (VIX_SUCCEEDED (error))
+    start_job (self);
+  else
+    complete (self, VIX_INVALID_HANDLE, error, message);
+  return TRUE;
+}
+
+static gboolean
+on_try_again (gpointer data)
+{
+  return try_to_start (data) ? G_SOURCE_REMOVE : G_SOURCE_CONTINUE;
+}
+
+static void
+try_again_later (FsChange *self)
+{
+  FsChanges *all = self->mount->changes;
+  g_autoptr (GSource) timer = timer_new (FS_TRY_AGAIN_MS, on_try_again, self);
+
+  g_mutex_lock (&all->lock);
+  watch_time_locked (self);
+  g_mutex_unlock (&all->lock);
+  g_source_attach (timer, NULL);
 }
 
 void
@@ -404,7 +460,8 @@ fs_change_start (FsChange *self)
   add_event (self, TELL_START, 0, VIX_OK, NULL);
   if (is_slow)
     lead_around (self);
-  start_job (self);
+  if (!try_to_start (self))
+    try_again_later (self);
 }
 
 /* ---- cancelling ---- */

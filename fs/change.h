@@ -29,6 +29,8 @@ G_BEGIN_DECLS
 #define FS_LOOK_AGAIN_MS 200
 /* How long a cancelled job may take to end before its caller is let go. */
 #define FS_CANCEL_MS 1000
+/* How often one that cannot start yet tries again. */
+#define FS_TRY_AGAIN_MS 5
 
 typedef struct FsMount FsMount;
 typedef struct FsChanges FsChanges;
@@ -36,6 +38,11 @@ typedef struct FsChange FsChange;
 
 typedef struct {
   const char *name; /* "create", in .vixfs/jobs */
+
+  /* What has to be had before the job may start. VIX_E_OBJECT_IS_BUSY: not yet,
+   * it is called again soon. Another error, with a message (transfer full):
+   * never. May be NULL. */
+  VixError (*prepare) (FsChange *self, char **ret_message);
 
   /* Starts the job. @snapshot is 0 unless the change is about one. */
   VixHandle (*start) (FsChange *self, VixHandle vm, VixHandle snapshot,
@@ -72,7 +79,8 @@ struct FsChange {
   char *vm_id;       /* of its record */
   char *vm_path;     /* in the tree */
   gint64 snapshot;   /* id that it is about, or 0 */
-  guint64 pin;       /* key of what was sealed, see images.h */
+  guint64 pin;       /* key of what to seal, see pins.h */
+  gboolean sealed;   /* by the one that prepares */
   char *shown;       /* name that it is about; may be NULL */
   char *new_shown;   /* name that is to be; NULL unless one is to come */
   char *text;        /* name or description on the host; may be NULL */

@@ -125,22 +125,21 @@ fs_diffs_get (FsDiffs *self, const FsNode *node, gint64 older,
               const FsImage *image)
 {
   g_autofree char *key = make_key (node, older, image);
-  FsImages *images = self->mount->images;
-  guint64 pins[2] = { fs_images_pin_key (node, older),
-                      fs_images_pin_key (node, node->snapshot->id) };
+  FsPins *pins = self->mount->pins;
+  guint64 keys[2] = { fs_pins_key (node->id.slot, older),
+                      fs_pins_key (node->id.slot, node->snapshot->id) };
   FsDiff *diff = fs_kept_get (self->kept, key);
   guint seals;
 
   if (diff != NULL)
     return diff;
-  seals = fs_images_count_seals (images);
+  seals = fs_pins_count_seals (pins);
   diff = make_diff (self, node, older, image);
   /* Not pinned, as nobody is to find a snapshot busy because it was listed:
    * but what was read while its files were merged is not what it was. */
-  if (fs_images_is_sealed (images, pins[0])
-      || fs_images_is_sealed (images, pins[1]))
+  if (fs_pins_is_sealed (pins, keys[0]) || fs_pins_is_sealed (pins, keys[1]))
     diff->error = EBUSY;
-  if (diff->error == 0 && seals == fs_images_count_seals (images))
+  if (diff->error == 0 && seals == fs_pins_count_seals (pins))
     fs_kept_put (self->kept, key, diff,
                  sizeof *diff + g_bytes_get_size (diff->text));
   return diff;

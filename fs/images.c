@@ -10,10 +10,6 @@
 #include "name.h"
 
 struct FsImages {
-  GMutex lock;      /* level 2: all below but what is const */
-  GHashTable *pins; /* key (guint64) -> how often */
-  guint seals;      /* how often something was sealed or unsealed */
-
   FsMount *mount; /* const */
   FsKept *kept;   /* (FsImageList) */
 };
@@ -177,9 +173,6 @@ fs_images_new (FsMount *mount)
 {
   FsImages *self = g_new0 (FsImages, 1);
 
-  g_mutex_init (&self->lock);
-  self->pins
-    = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
   self->mount = mount;
   self->kept = fs_kept_new (FS_IMAGES_KEPT, list_ref, list_drop);
   return self;
@@ -191,8 +184,6 @@ fs_images_free (FsImages *self)
   if (self == NULL)
     return;
   fs_kept_free (self->kept);
-  g_hash_table_unref (self->pins);
-  g_mutex_clear (&self->lock);
   g_free (self);
 }
 
@@ -282,98 +273,4 @@ fs_images_get (FsImages *self, const FsNode *node)
   if (is_final (list))
     fs_kept_put (self->kept, key, list, 1);
   return list;
-}
-
-/* ---- pins ---- */
-
-/* Of a snapshot that is being removed. */
-#define SEALED G_MAXUINT
-
-guint64
-fs_images_pin_key (const FsNode *node, gint64 id)
-{
-  return (guint64)node->id.slot << 40 ^ (guint64)id;
-}
-
-static guint
-get_count_locked (FsImages *self, guint64 key)
-{
-  return GPOINTER_TO_UINT (g_hash_table_lookup (self->pins, &key));
-}
-
-static void
-set_count_locked (FsImages *self, guint64 key, guint count)
-{
-  if (count > 0)
-    g_hash_table_replace (self->pins, g_memdup2 (&key, sizeof key),
-                          GUINT_TO_POINTER (count));
-  else
-    g_hash_table_remove (self->pins, &key);
-}
-
-gboolean
-fs_images_pin (FsImages *self, guint64 key)
-{
-  guint count;
-
-  g_mutex_lock (&self->lock);
-  count = get_count_locked (self, key);
-  if (count != SEALED)
-    set_count_locked (self, key, count + 1);
-  g_mutex_unlock (&self->lock);
-  return count != SEALED;
-}
-
-void
-fs_images_unpin (FsImages *self, guint64 key)
-{
-  g_mutex_lock (&self->lock);
-  set_count_locked (self, key, get_count_locked (self, key) - 1);
-  g_mutex_unlock (&self->lock);
-}
-
-gboolean
-fs_images_seal (FsImages *self, guint64 key)
-{
-  guint count;
-
-  g_mutex_lock (&self->lock);
-  count = get_count_locked (self, key);
-  if (count == 0) {
-    set_count_locked (self, key, SEALED);
-    self->seals++;
-  }
-  g_mutex_unlock (&self->lock);
-  return count == 0;
-}
-
-void
-fs_images_unseal (FsImages *self, guint64 key)
-{
-  g_mutex_lock (&self->lock);
-  set_count_locked (self, key, 0);
-  self->seals++;
-  g_mutex_unlock (&self->lock);
-}
-
-gboolean
-fs_images_is_sealed (FsImages *self, guint64 key)
-{
-  gboolean sealed;
-
-  g_mutex_lock (&self->lock);
-  sealed = get_count_locked (self, key) == SEALED;
-  g_mutex_unlock (&self->lock);
-  return sealed;
-}
-
-guint
-fs_images_count_seals (FsImages *self)
-{
-  guint count;
-
-  g_mutex_lock (&self->lock);
-  count = self->seals;
-  g_mutex_unlock (&self->lock);
-  return count;
 }

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * images.h - what the disks/ directories hold: the images of the snapshots
- * looked at last, and which snapshots have one open.
+ * looked at last.
  *
  * What an image is does not change while its snapshot is there, so a listing
  * once made holds; one with an image that cannot be read holds until something
  * of the VM changed, or for some seconds: its file may be put back, in whatever
- * directory. Removing a snapshot rewrites files that its images are read
- * from, so it is pinned while one is open. Any thread. Lock level 2; nothing is
- * called while it is held.
+ * directory. Any thread.
  */
 #pragma once
 
@@ -64,19 +62,5 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (FsImageList, fs_image_list_unref)
 const FsImage *fs_image_list_at (const FsImageList *self, guint32 slot);
 /* The slot of image @name; 0 if there is none. */
 guint32 fs_image_list_find (const FsImageList *self, const char *name);
-
-/* What stands for snapshot @id of @node's VM below: the same however it is
- * called. */
-guint64 fs_images_pin_key (const FsNode *node, gint64 id);
-
-/* An image is open, or the snapshot is being removed: one keeps the other
- * out, with %FALSE. */
-gboolean fs_images_pin (FsImages *self, guint64 key);
-void fs_images_unpin (FsImages *self, guint64 key);
-gboolean fs_images_seal (FsImages *self, guint64 key);
-void fs_images_unseal (FsImages *self, guint64 key);
-gboolean fs_images_is_sealed (FsImages *self, guint64 key);
-/* How often something was sealed or unsealed. */
-guint fs_images_count_seals (FsImages *self);
 
 G_END_DECLS

@@ -15,6 +15,7 @@ fs_mount_new (const FsOptions *options, const char *label)
   self->troubles = fs_troubles_new (self->tree, self->events);
   self->files = fs_files_new (self);
   self->images = fs_images_new (self);
+  self->pins = fs_pins_new ();
   self->diffs = fs_diffs_new (self);
   self->changes = fs_changes_new (self);
   self->notify = fs_notify_new (&self->stats);
@@ -66,6 +67,7 @@ fs_mount_close (FsMount *self)
   fs_files_free (self->files);
   fs_diffs_free (self->diffs);
   fs_images_free (self->images);
+  fs_pins_free (self->pins);
   fs_troubles_free (self->troubles);
   fs_events_free (self->events);
   fs_tree_free (self->tree);

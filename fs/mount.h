@@ -18,6 +18,7 @@
 #include "late.h"
 #include "notify.h"
 #include "options.h"
+#include "pins.h"
 #include "stats.h"
 #include "tree.h"
 #include "trouble.h"
@@ -32,6 +33,7 @@ struct FsMount {
   FsTree *tree;
   FsFiles *files;
   FsImages *images;
+  FsPins *pins;
   FsDiffs *diffs;
   FsTroubles *troubles;
   FsChanges *changes;

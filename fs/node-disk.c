@@ -210,12 +210,10 @@ fs_image_open (FsMount *mount, const FsNode *node, FsOpen *open)
 
   if (image == NULL)
     return list->error != 0 ? list->error : ESTALE;
-  if (!fs_open_pin (open, mount->images,
-                    fs_images_pin_key (node, node->snapshot->id)))
+  if (!fs_open_pin (open, mount->pins, node->id.slot, node->snapshot->id))
     return EBUSY;
   if (node->older != NULL
-      && !fs_open_pin (open, mount->images,
-                       fs_images_pin_key (node, node->older->id)))
+      && !fs_open_pin (open, mount->pins, node->id.slot, node->older->id))
     return EBUSY;
   return open_reader (mount, node, image, open);
 }

@@ -27,8 +27,11 @@ start_describe (FsChange *self, VixHandle vm, VixHandle snapshot,
   return VixExt_DescribeSnapshot (snapshot, self->description, callback, data);
 }
 
-static const FsChangeOps describe_ops
-  = { "describe", start_describe, fs_change_reply_done, NULL };
+static const FsChangeOps describe_ops = {
+  .name = "describe",
+  .start = start_describe,
+  .succeed = fs_change_reply_done,
+};
 
 /* @text: (transfer full) */
 static FsChange *

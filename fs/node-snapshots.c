@@ -15,6 +15,10 @@
 #include "name.h"
 #include "refuse.h"
 
+/* How long to wait for the kernel to be done with an image that its reader
+ * has closed: what it reads ahead of a slow host has to come first. */
+#define CLOSING_US (5 * G_USEC_PER_SEC)
+
 /* ---- what is there ---- */
 
 gboolean
@@ -150,8 +154,12 @@ create_done (FsChange *self, VixHandle job)
   fs_request_reply_entry (self->request, &entry);
 }
 
-static const FsChangeOps create_ops
-  = { "create", start_create, create_done, NULL, lacking, NULL };
+static const FsChangeOps create_ops = {
+  .name = "create",
+  .start = start_create,
+  .succeed = create_done,
+  .remark = lacking,
+};
 
 /* Whether a snapshot can have that name now; if not, says why. */
 static gboolean
@@ -216,20 +224,44 @@ rename_not_told (FsChange *self)
   fs_notify_send (self->mount->notify, stale);
 }
 
+/* Not while one of its images is open; one that is being closed is waited for.
+ */
+static VixError
+seal (FsChange *self, char **ret_message)
+{
+  gint64 waited = g_get_monotonic_time () - self->started;
+  FsSeal seal = fs_pins_seal (self->mount->pins, self->pin);
+
+  if (seal == FS_SEAL_CLOSING && waited < CLOSING_US)
+    return VIX_E_OBJECT_IS_BUSY;
+  self->sealed = seal == FS_SEAL_DONE;
+  if (self->sealed)
+    return VIX_OK;
+  *ret_message = g_strdup_printf (
+    "\"%s\" cannot be removed while one of its disks is open", self->shown);
+  return VIX_E_SNAPSHOT_LOCKED;
+}
+
 static void
 unseal (FsChange *self)
 {
-  fs_images_unseal (self->mount->images, self->pin);
+  if (self->sealed)
+    fs_pins_unseal (self->mount->pins, self->pin);
 }
 
 static const FsChangeOps remove_ops = {
   .name = "remove",
+  .prepare = seal,
   .start = start_remove,
   .succeed = fs_change_reply_done,
   .ended = unseal,
 };
-static const FsChangeOps rename_ops
-  = { "rename", start_rename, fs_change_reply_done, rename_not_told };
+static const FsChangeOps rename_ops = {
+  .name = "rename",
+  .start = start_rename,
+  .succeed = fs_change_reply_done,
+  .not_told = rename_not_told,
+};
 
 void
 fs_snapshots_rmdir (FsMount *mount, const FsNode *dir, const char *name,
@@ -239,20 +271,13 @@ fs_snapshots_rmdir (FsMount *mount, const FsNode *dir, const char *name,
   g_auto (FsNode) target = { 0 };
   int number = resolve_snapshot (mount, dir, name, &target);
   FsChange *change;
-  guint64 pin;
 
   if (number != 0) {
     fs_request_reply (mine, number);
     return;
   }
-  pin = fs_images_pin_key (&target, target.snapshot->id);
-  if (!fs_images_seal (mount->images, pin)) {
-    fs_refuse (mount, dir, mine, VIX_E_SNAPSHOT_LOCKED,
-               "\"%s\" cannot be removed while one of its disks is open", name);
-    return;
-  }
   change = fs_change_new (mount, &remove_ops, &target, g_steal_pointer (&mine));
-  change->pin = pin;
+  change->pin = fs_pins_key (target.id.slot, target.snapshot->id);
   change->shown = g_strdup (name);
   fs_change_start (change);
 }

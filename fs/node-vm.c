@@ -70,16 +70,16 @@ start_reset (FsChange *self, VixHandle vm, VixHandle snapshot,
   return VixVM_Reset (vm, VIX_VMPOWEROP_NORMAL, callback, data);
 }
 
+#define POWER_OP(word)                                                         \
+  {                                                                            \
+    .name = #word, .start = start_##word, .succeed = fs_change_reply_done,     \
+    .errno_of = fs_errno_from_power                                            \
+  }
+
 /* Their names are the words that are written. */
 static const FsChangeOps power_ops[] = {
-  { "on", start_on, fs_change_reply_done, NULL, NULL, fs_errno_from_power },
-  { "off", start_off, fs_change_reply_done, NULL, NULL, fs_errno_from_power },
-  { "suspend", start_suspend, fs_change_reply_done, NULL, NULL,
-    fs_errno_from_power },
-  { "reset", start_reset, fs_change_reply_done, NULL, NULL,
-    fs_errno_from_power },
-  { "shutdown", start_shutdown, fs_change_reply_done, NULL, NULL,
-    fs_errno_from_power },
+  POWER_OP (on),    POWER_OP (off),      POWER_OP (suspend),
+  POWER_OP (reset), POWER_OP (shutdown),
 };
 
 void
@@ -128,8 +128,11 @@ start_revert (FsChange *self, VixHandle vm, VixHandle snapshot,
                                  VIX_INVALID_HANDLE, callback, data);
 }
 
-static const FsChangeOps revert_ops
-  = { "revert", start_revert, fs_change_reply_done, NULL };
+static const FsChangeOps revert_ops = {
+  .name = "revert",
+  .start = start_revert,
+  .succeed = fs_change_reply_done,
+};
 
 void
 fs_current_store (FsMount *mount, const FsNode *node, const char *text,

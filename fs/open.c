@@ -2,14 +2,27 @@
 #include "open.h"
 
 gboolean
-fs_open_pin (FsOpen *self, FsImages *images, guint64 key)
+fs_open_pin (FsOpen *self, FsPins *pins, guint32 slot, gint64 id)
 {
-  g_assert (self->n_pins < G_N_ELEMENTS (self->pins));
-  if (!fs_images_pin (images, key))
+  guint64 key = fs_pins_key (slot, id);
+
+  g_assert (self->n_pinned < G_N_ELEMENTS (self->pinned));
+  if (!fs_pins_add (pins, key))
     return FALSE;
-  self->images = images;
-  self->pins[self->n_pins++] = key;
+  self->pins = pins;
+  self->pinned[self->n_pinned++] = key;
   return TRUE;
+}
+
+void
+fs_open_closed (FsOpen *self)
+{
+  guint i;
+
+  if (!g_atomic_int_compare_and_exchange (&self->is_closed, FALSE, TRUE))
+    return;
+  for (i = 0; i < self->n_pinned; i++)
+    fs_pins_expect_drop (self->pins, self->pinned[i]);
 }
 
 void
@@ -21,8 +34,9 @@ fs_open_free (FsOpen *self)
   if (self->written != NULL)
     g_string_free (self->written, TRUE);
   VixExt_CloseFile (self->reader);
-  while (self->n_pins > 0)
-    fs_images_unpin (self->images, self->pins[--self->n_pins]);
+  while (self->n_pinned > 0)
+    fs_pins_drop (self->pins, self->pinned[--self->n_pinned],
+                  g_atomic_int_get (&self->is_closed));
   if (self->events != NULL)
     fs_events_close (self->events);
   g_free (self);

@@ -11,7 +11,7 @@
 #include <glib.h>
 
 #include "events.h"
-#include "images.h"
+#include "pins.h"
 #include "vix-ext.h"
 
 G_BEGIN_DECLS
@@ -21,15 +21,18 @@ typedef struct {
   GString *written;       /* since it was opened for writing; NULL: nothing */
   VixExtReader *reader;   /* files of the host */
   FsEventsReader *events; /* .vixfs/events */
-  FsImages *images;       /* has @pins; NULL: it is of no disk */
-  guint64 pins[2];        /* see images.h */
-  guint n_pins;
+  FsPins *pins;           /* has @pinned; NULL: it is of no disk */
+  guint64 pinned[2];      /* keys */
+  guint n_pinned;
+  int is_closed;     /* atomic: somebody who had it has closed it */
   gboolean wait;     /* a read may wait for events */
   gboolean may_wait; /* a read may wait for a host */
 } FsOpen;
 
-/* %FALSE if what @key stands for is being removed. */
-gboolean fs_open_pin (FsOpen *self, FsImages *images, guint64 key);
+/* %FALSE if snapshot @id of the VM in @slot is being removed. */
+gboolean fs_open_pin (FsOpen *self, FsPins *pins, guint32 slot, gint64 id);
+/* Somebody closes it, most likely for good. */
+void fs_open_closed (FsOpen *self);
 void fs_open_free (FsOpen *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FsOpen, fs_open_free)
 

@@ -46,7 +46,7 @@ open_node (FsMount *mount, const FsNode *node, struct fuse_file_info *fi)
   fi->direct_io = open->reader == NULL;
   fi->nonseekable = open->events != NULL;
   fi->keep_cache = open->reader != NULL;
-  fi->noflush = 1;
+  fi->noflush = open->pins == NULL;
   fi->fh = (gsize)g_steal_pointer (&open);
   fs_stats_add (&mount->stats, FS_STAT_OPEN_FILES, 1);
   return 0;
@@ -148,7 +148,7 @@ read_host_file (const FsLateCall *call, const FsOpen *open)
     return;
   }
   fs_stats_add (&mount->stats,
-                open->images != NULL ? FS_STAT_IMAGE_BYTES_READ
+                open->pins != NULL ? FS_STAT_IMAGE_BYTES_READ
                                      : FS_STAT_BYTES_READ,
                 (gssize)done);
   fs_request_reply_data (call->rq, buffer, done);
@@ -297,6 +297,7 @@ fs_op_flush (fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
   g_autoptr (FsRequest) rq = fs_op_request (req, FS_OP_FLUSH, ino, NULL);
 
+  fs_open_closed (open_of (fi));
   fs_request_reply (rq, 0);
 }
 

@@ -157,13 +157,18 @@ images_are_read_only () {
 }
 
 open_image_pins_its_snapshot () {
-  local s=$mnt/twoGbMaxExtentSparse/snapshots status
+  local s=$mnt/twoGbMaxExtentSparse/snapshots status pid
   exec 7<"$s/s2/disks/scsi0-0.img"
   fails 'busy' rmdir "$s/s2" && mv "$s/s2" "$s/renamed" \
     && fails 'busy' rmdir "$s/renamed" && mv "$s/renamed" "$s/s2"
   status=$?
+  # Each command that inherited it has closed it: that it is closed for good
+  # the kernel tells later, and a removal waits for that.
+  rmdir "$s/s2" 7<&- &
+  pid=$!
+  within 5 grep -q remove "$mnt/.vixfs/jobs" || status=1
   exec 7<&-
-  ((status == 0)) && within 30 rmdir "$s/s2" \
+  wait "$pid" && ((status == 0)) && [[ ! -e $s/s2 ]] \
     && cmp "$scratch/twoGbMaxExtentSparse.3.raw" "$s/s3/disks/scsi0-0.img" \
     && cmp "$scratch/twoGbMaxExtentSparse.1.raw" "$s/s1/disks/scsi0-0.img"
 }
