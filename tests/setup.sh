@@ -82,9 +82,11 @@ ensure_packages () { # LIST
   fi
   say "installing $missing"
   export DEBIAN_FRONTEND=noninteractive
+  # A mirror may fail once, and others may be installing something.
+  local apt=(apt-get -q -o Acquire::Retries=5 -o DPkg::Lock::Timeout=300)
   # shellcheck disable=SC2086 # one word a package
-  { apt-get update -q \
-      && apt-get install -y -q --no-install-recommends $missing; } \
+  { "${apt[@]}" update \
+      && "${apt[@]}" install -y --no-install-recommends $missing; } \
     >"$scratch/apt.log" 2>&1 </dev/null \
     || { tail -n 20 "$scratch/apt.log" >&2; die "apt-get failed"; }
   missing=$(missing_packages "$1" | tr '\n' ' ')

@@ -546,7 +546,7 @@ test_progress (void)
   VixHandle host = connect_to (sim), vm = open_first (host);
   Events events = { 0, 0, 0 };
 
-  g_free (bed_ctl (sim, "set?create=1500"));
+  g_free (bed_ctl (sim, "set?create=3000"));
   assert_done (VixVM_CreateSnapshot (vm, "slow", "", 0, VIX_INVALID_HANDLE,
                                      note_progress, &events));
   g_assert_cmpint (events.n_progress, >, 0);

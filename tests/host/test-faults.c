@@ -235,7 +235,7 @@ run_cell (gpointer data)
   cell->ms = (int)((g_get_monotonic_time () - start) / 1000);
   cell->says = error == NULL ? NULL : g_strdup (error->message);
   /* The inventory may be a moment behind where nothing was waited for. */
-  for (int i = 0; i < 300; i++) {
+  for (int i = 0; i < 3000; i++) {
     g_free (ours);
     g_free (host);
     ours = state_of (cell);

@@ -232,9 +232,9 @@ test_session_ends_unwatched (void)
 static void
 quickly (VixConnectParams *params, gpointer data)
 {
-  params->connect_timeout_ms = 1000;
-  params->answer_timeout_ms = 2000;
-  params->stall_timeout_ms = 1000;
+  params->connect_timeout_ms = 5000;
+  params->answer_timeout_ms = 4000;
+  params->stall_timeout_ms = 2000;
 }
 
 static Bed *
@@ -273,7 +273,7 @@ test_away_and_back (void)
   start = g_get_monotonic_time ();
   g_assert_cmpint (bed_create (bed, id, "x", &error), ==, 0);
   g_assert_error (error, VIX_ERROR, VIX_E_HOST_CONNECTION_LOST);
-  g_assert_cmpint (g_get_monotonic_time () - start, <, 5 * G_USEC_PER_SEC);
+  g_assert_cmpint (g_get_monotonic_time () - start, <, 20 * G_USEC_PER_SEC);
   vm = bed->ops->lookup_vm (bed->host, id, &op->op, NULL);
   g_assert_nonnull (vm);
   g_free (bed_ctl (sim, "snapshot/create?vm=vm00001&name=meanwhile"));

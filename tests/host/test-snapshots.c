@@ -175,7 +175,7 @@ test_round_trips_of_a_create (void)
   g_autoptr (GError) error = NULL;
   gint64 best = G_MAXINT64;
 
-  g_free (bed_ctl (proxy, "latency?ms=100"));
+  g_free (bed_ctl (proxy, "latency?ms=300"));
   for (int i = 0; i < 5; i++) {
     g_autofree char *name = g_strdup_printf ("s%d", i);
     gint64 start = g_get_monotonic_time ();
@@ -183,8 +183,8 @@ test_round_trips_of_a_create (void)
     g_assert_cmpint (bed_create (bed, id, name, &error), ==, i + 1);
     best = MIN (best, g_get_monotonic_time () - start);
   }
-  g_test_message ("a create takes %.2f round trips", (double)best / 100000);
-  g_assert_cmpint (best, <, 100000 * 3);
+  g_test_message ("a create takes %.2f round trips", (double)best / 300000);
+  g_assert_cmpint (best, <, 300000 * 3);
 }
 
 /* More than 80 characters are not sent to any host. */
@@ -261,7 +261,7 @@ test_progress (void)
   g_autoptr (GError) error = NULL;
   gint64 snapshot = 0;
 
-  g_free (bed_ctl (sim, "set?create=1000"));
+  g_free (bed_ctl (sim, "set?create=3000"));
   g_assert_true (bed->ops->create_snapshot (bed->host, id, &params, &snapshot,
                                             &op->op, &error));
   g_assert_cmpint (snapshot, ==, 1);
@@ -288,12 +288,12 @@ test_cancel (void)
   g_autoptr (GError) error = NULL;
   GThread *thread = g_thread_new ("cancel", cancel_soon, op->cancellable);
 
-  g_free (bed_ctl (sim, "set?create=10000"));
+  g_free (bed_ctl (sim, "set?create=600000"));
   g_assert_false (bed->ops->create_snapshot (bed->host, id, &params, &snapshot,
                                              &op->op, &error));
   g_thread_join (thread);
   g_assert_error (error, VIX_ERROR, VIX_E_CANCELLED);
-  g_assert_cmpint (g_get_monotonic_time () - start, <, 5 * G_USEC_PER_SEC);
+  g_assert_cmpint (g_get_monotonic_time () - start, <, 60 * G_USEC_PER_SEC);
   check_snapshots (bed, id, "");
 }
 

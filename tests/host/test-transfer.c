@@ -26,8 +26,8 @@ typedef struct {
 static void
 hasten (VixConnectParams *params, gpointer data)
 {
-  params->answer_timeout_ms = 10000;
-  params->stall_timeout_ms = 300;
+  params->answer_timeout_ms = 60000;
+  params->stall_timeout_ms = 1000;
 }
 
 static guint8 *

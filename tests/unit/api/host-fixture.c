@@ -80,7 +80,7 @@ power_state (VixHandle vm)
 void
 assert_no_objects (void)
 {
-  for (int i = 0; i < 1000 && VixExt_CountHandles () > 0; i++)
+  for (int i = 0; i < 6000 && VixExt_CountHandles () > 0; i++)
     g_usleep (5000);
   g_assert_cmpint (VixExt_CountHandles (), ==, 0);
 }

@@ -96,7 +96,7 @@ test_disconnect_inside_the_watcher (void)
   VixHandle host = connect_workstation ();
 
   VixExt_Watch (host, on_change_disconnect, NULL);
-  for (int i = 0; i < 1000 && fake_get_log ().disconnected == 0; i++)
+  for (int i = 0; i < 30000 && fake_get_log ().disconnected == 0; i++)
     g_usleep (1000);
   g_assert_cmpint (fake_get_log ().disconnected, ==, 1);
   disconnect_and_check (host);
@@ -115,7 +115,7 @@ test_last_release_inside_the_watcher (void)
   VixHandle host = connect_workstation ();
 
   VixExt_Watch (host, on_change_release, NULL);
-  for (int i = 0; i < 1000 && fake_get_log ().disconnected == 0; i++)
+  for (int i = 0; i < 30000 && fake_get_log ().disconnected == 0; i++)
     g_usleep (1000);
   g_assert_cmpint (fake_get_log ().disconnected, ==, 1);
   disconnect_and_check (host);

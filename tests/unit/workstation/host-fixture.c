@@ -95,7 +95,7 @@ void
 host_fixture_wait (HostFixture *self, const char *name, RecordTest test,
                    gconstpointer data)
 {
-  gint64 end = g_get_monotonic_time () + 2 * G_USEC_PER_SEC;
+  gint64 end = g_get_monotonic_time () + 60 * G_USEC_PER_SEC;
 
   for (;;) {
     g_autoptr (VixVmRecord) record = host_fixture_record (self, name);
@@ -103,7 +103,7 @@ host_fixture_wait (HostFixture *self, const char *name, RecordTest test,
     if (test (record, data))
       return;
     if (g_get_monotonic_time () >= end)
-      g_error ("%s: two seconds went by", name);
+      g_error ("%s: a minute went by", name);
     g_usleep (10000);
   }
 }

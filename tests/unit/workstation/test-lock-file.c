@@ -463,7 +463,7 @@ test_waiting_can_be_cancelled (Fixture *f, gconstpointer data)
     ws_file_lock_take (f->fd, f->path, "web.vmx", 60000, cancellable, &error));
   g_thread_join (thread);
   g_assert_error (error, VIX_ERROR, VIX_E_CANCELLED);
-  g_assert_cmpint (g_get_monotonic_time () - start, <, 5 * G_USEC_PER_SEC);
+  g_assert_cmpint (g_get_monotonic_time () - start, <, 30 * G_USEC_PER_SEC);
 }
 
 static void

@@ -69,7 +69,7 @@ move (const char *dir, const char *from, const char *to)
 static void
 wait_for_count (HostFixture *fixture, int event, guint at_least)
 {
-  gint64 end = g_get_monotonic_time () + 2 * G_USEC_PER_SEC;
+  gint64 end = g_get_monotonic_time () + 60 * G_USEC_PER_SEC;
 
   while (host_fixture_count (fixture, event) < at_least) {
     g_assert_cmpint (g_get_monotonic_time (), <, end);
@@ -165,21 +165,25 @@ test_without_watches (void)
   }
 }
 
-/* Watches that become free are used. */
+/* Watches that become free are used: a file that grows shows only to one. */
 static void
 test_watches_return (void)
 {
   char *dir = fixture_new ();
+  gint64 end = g_get_monotonic_time () + 60 * G_USEC_PER_SEC;
+  g_autoptr (GString) text = g_string_new ("x");
   HostFixture *fixture;
 
   fixture_vm (dir, "a/a", 1);
   ws_watch_set_limit (0);
   fixture = host_fixture_new (dir, TRUE, FALSE);
   ws_watch_set_limit (G_MAXUINT);
-  g_usleep (2 * G_USEC_PER_SEC);
-  fixture_write (dir, "a/log", "x");
-  /* a file that grows shows only to a watch */
-  wait_for_count (fixture, VIXEXT_EVENT_FILES_CHANGED, 1);
+  while (host_fixture_count (fixture, VIXEXT_EVENT_FILES_CHANGED) == 0) {
+    g_assert_cmpint (g_get_monotonic_time (), <, end);
+    g_usleep (100000);
+    fixture_write (dir, "a/log", text->str);
+    g_string_append_c (text, 'x');
+  }
   host_fixture_free (fixture);
   fixture_free (dir);
 }
@@ -265,22 +269,25 @@ test_busy_vm (void)
   char *dir = fixture_new ();
   g_autofree char *disk = g_build_filename (dir, "a/a.vmdk", NULL);
   HostFixture *fixture;
-  gint64 before, writer, watcher;
-  guint events;
+  gint64 before, writer, watcher, start;
+  guint events, seconds;
 
   fixture_vm (dir, "a/a", 1);
   fixture_write (dir, "a/a.vmdk", "");
   fixture = host_fixture_new (dir, TRUE, FALSE);
+  start = g_get_monotonic_time ();
   before = process_cpu_us ();
   writer = (gint64)GPOINTER_TO_SIZE (
     g_thread_join (g_thread_new ("writer", write_disk, disk)));
   watcher = process_cpu_us () - before - writer;
   events = host_fixture_count (fixture, VIXEXT_EVENT_FILES_CHANGED);
-  g_test_message ("%u events, watch took %" G_GINT64_FORMAT " us of 3 s",
-                  events, watcher);
-  g_assert_cmpuint (events, >=, 2);
-  g_assert_cmpuint (events, <=, 5);
-  g_assert_cmpint (watcher, <, 300000);
+  seconds = (guint)((g_get_monotonic_time () - start) / G_USEC_PER_SEC);
+  g_test_message ("%u events, watch took %" G_GINT64_FORMAT " us of %u s",
+                  events, watcher, seconds);
+  g_assert_cmpuint (events, >=, 1);
+  g_assert_cmpuint (events, <=, seconds + 2);
+  /* Who looked at each write would have as much to do as who writes. */
+  g_assert_cmpint (watcher, <, MAX (300000, writer / 2));
   wait_for_count (fixture, VIXEXT_EVENT_FILES_CHANGED, events + 1);
   host_fixture_free (fixture);
   fixture_free (dir);
