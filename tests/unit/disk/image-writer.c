@@ -140,7 +140,7 @@ put_kdmv_header (GByteArray *image, const ImageSpec *spec, gsize at, guint64 gd,
 
   memcpy (image->data + at, "KDMV", 4);
   image_put32 (image, at + 4, stream ? 3 : 2);
-  image_put32 (image, at + 8, stream ? 0x30001 : (rgd != 0 ? 7 : 5));
+  image_put32 (image, at + 8, stream ? 0x30005 : (rgd != 0 ? 7 : 5));
   image_put64 (image, at + 12, spec->sectors);
   image_put64 (image, at + 20, spec->grain);
   image_put64 (image, at + 28, spec->descriptor != NULL ? 1 : 0);
@@ -264,11 +264,13 @@ append_stream_table (GByteArray *image, const ImageSpec *spec, guint64 table)
 
   if (!table_is_used (spec, table))
     return 0;
-  for (guint64 i = first; i < MIN (first + spec->per_table, n); i++)
+  for (guint64 i = first; i < MIN (first + spec->per_table, n); i++) {
     if (spec->states[i] == VMDK_DATA) {
       entries[i - first] = image->len / SECTOR;
       append_compressed (image, spec, i);
-    }
+    } else if (spec->states[i] == VMDK_ZERO)
+      entries[i - first] = 1;
+  }
   append_marker (image, sectors, 1);
   at = image->len;
   extend (image, at / SECTOR + sectors);

@@ -70,7 +70,7 @@ cowd_gd_outside (GByteArray *image)
 static void
 cowd_gd_in_header (GByteArray *image)
 {
-  image_put32 (image, 20, 1);
+  image_put32 (image, 20, 3);
 }
 
 static void
@@ -79,10 +79,28 @@ cowd_table_outside (GByteArray *image)
   image_put32 (image, 4 * 512, image->len / 512 - 10);
 }
 
+/* A table may be the last thing in the file. */
+static void
+cowd_table_at_end (GByteArray *image)
+{
+  gsize table = cowd_table (image);
+  guint at = image->len;
+
+  g_byte_array_set_size (image, at + 4096 * 4);
+  memcpy (image->data + at, image->data + table, 4096 * 4);
+  image_put32 (image, 4 * 512, at / 512);
+}
+
+static void
+cowd_cut_table (GByteArray *image)
+{
+  g_byte_array_set_size (image, (guint)cowd_table (image) + 512);
+}
+
 static void
 cowd_table_in_header (GByteArray *image)
 {
-  image_put32 (image, 4 * 512, 2);
+  image_put32 (image, 4 * 512, 3);
 }
 
 static void
@@ -94,7 +112,7 @@ cowd_grain_outside (GByteArray *image)
 static void
 cowd_grain_in_header (GByteArray *image)
 {
-  image_put32 (image, cowd_table (image) + 4, 1);
+  image_put32 (image, cowd_table (image) + 4, 3);
 }
 
 /* --- SESparse ---------------------------------------------------------- */
@@ -124,9 +142,27 @@ se_flags (GByteArray *image)
 }
 
 static void
+se_last_flag (GByteArray *image)
+{
+  image_put64 (image, 72, 1);
+}
+
+static void
+se_table_sectors (GByteArray *image)
+{
+  image_put64 (image, 32, 32);
+}
+
+static void
 se_capacity (GByteArray *image)
 {
   image_put64 (image, 16, DAMAGE_SECTORS + 1);
+}
+
+static void
+se_huge (GByteArray *image)
+{
+  image_put64 (image, 16, G_GUINT64_CONSTANT (17592186044416));
 }
 
 static void
@@ -154,6 +190,12 @@ se_directory_outside (GByteArray *image)
 }
 
 static void
+se_directory_in_header (GByteArray *image)
+{
+  image_put64 (image, 128, 0);
+}
+
+static void
 se_directory_small (GByteArray *image)
 {
   image_put64 (image, 136, 0);
@@ -162,7 +204,7 @@ se_directory_small (GByteArray *image)
 static void
 se_grains_in_header (GByteArray *image)
 {
-  image_put64 (image, 192, 0);
+  image_put64 (image, 192, 1);
 }
 
 static void
@@ -175,6 +217,13 @@ static void
 se_l1_index (GByteArray *image)
 {
   image_put32 (image, 16 * 512, 0xfffffffe);
+}
+
+/* There is one table, number 0. */
+static void
+se_l1_next (GByteArray *image)
+{
+  image_put32 (image, 16 * 512, 1);
 }
 
 /* A product of table number and size that is small again in 32 bits. */
@@ -202,6 +251,13 @@ se_l2_index (GByteArray *image)
 {
   image_put64 (image, se_table (image),
                G_GUINT64_CONSTANT (0x3fffffffffffffff));
+}
+
+/* Grains of the file: one. */
+static void
+se_l2_next (GByteArray *image)
+{
+  image_put64 (image, 200, 8);
 }
 
 static void
@@ -237,6 +293,8 @@ static const DamageCase cases[] = {
     "grain directory" },
   { "cowd/table-past-end", C, cowd_table_outside, AT_LOST, INVALID,
     "grain directory" },
+  { "cowd/table-at-end", C, cowd_table_at_end, NOWHERE, 0, NULL },
+  { "cowd/table-cut", C, cowd_cut_table, AT_LOST, INVALID, "grain directory" },
   { "cowd/table-in-header", C, cowd_table_in_header, AT_LOST, INVALID,
     "grain directory" },
   { "cowd/grain-past-end", C, cowd_grain_outside, AT_READ, INVALID, "grain 1" },
@@ -246,7 +304,10 @@ static const DamageCase cases[] = {
   { "sesparse/magic", E, bad_magic, AT_OPEN, INVALID, "magic" },
   { "sesparse/version", E, se_version, AT_OPEN, VERSION, "version" },
   { "sesparse/grain-size", E, se_grain, AT_OPEN, VERSION, "grain" },
+  { "sesparse/table-size", E, se_table_sectors, AT_OPEN, VERSION,
+    "table size" },
   { "sesparse/flags", E, se_flags, AT_OPEN, VERSION, "feature" },
+  { "sesparse/last-flag", E, se_last_flag, AT_OPEN, VERSION, "feature" },
   { "sesparse/capacity", E, se_capacity, AT_OPEN, MISMATCH, "capacity" },
   { "sesparse/second-header-past-end", E, se_volatile_outside, AT_OPEN, INVALID,
     "second header" },
@@ -254,6 +315,8 @@ static const DamageCase cases[] = {
     "second header" },
   { "sesparse/journal-to-replay", E, se_replay, AT_OPEN, REPAIR, "journal" },
   { "sesparse/directory-past-end", E, se_directory_outside, AT_OPEN, INVALID,
+    "directory" },
+  { "sesparse/directory-in-header", E, se_directory_in_header, AT_OPEN, INVALID,
     "directory" },
   { "sesparse/directory-too-small", E, se_directory_small, AT_OPEN, INVALID,
     "directory" },
@@ -263,6 +326,8 @@ static const DamageCase cases[] = {
     "grain directory" },
   { "sesparse/directory-entry-past-end", E, se_l1_index, AT_LOST, INVALID,
     "grain directory" },
+  { "sesparse/directory-entry-is-no-table", E, se_l1_next, AT_LOST, INVALID,
+    "grain directory" },
   { "sesparse/directory-entry-wraps", E, se_l1_wraps, AT_LOST, INVALID,
     "grain directory" },
   { "sesparse/table-entry-kind", E, se_l2_kind, AT_READ, INVALID, "grain 0" },
@@ -270,9 +335,28 @@ static const DamageCase cases[] = {
     "grain 0" },
   { "sesparse/table-entry-past-end", E, se_l2_index, AT_READ, INVALID,
     "grain 0" },
+  { "sesparse/table-entry-is-no-grain", E, se_l2_next, AT_LOST, INVALID,
+    "of grain 1 " },
   { "sesparse/table-entry-wraps", E, se_l2_index_wraps, AT_LOST, INVALID,
     "grain" },
 };
+
+/* A disk of more tables than can be counted in memory: none are made. */
+static void
+test_too_many_tables (DiskFixture *f, gconstpointer data)
+{
+  DamageCase c = { "", E, se_huge, AT_OPEN, 0, NULL };
+  g_autoptr (MemDir) dir = damage_make (f, &c, NULL);
+  static const char text[]
+    = "version=1\nCID=1\nparentCID=ffffffff\ncreateType=\"seSparse\"\n"
+      "RW 17592186044416 SESPARSE \"data\"\n";
+  GError *error = NULL;
+
+  mem_dir_set (dir, "disk", text, strlen (text));
+  g_assert_null (
+    vmdk_chain_open (mem_dir_get_resolver (dir), NULL, "disk", &error));
+  disk_assert_error (error, INVALID, "directory");
+}
 
 /* --- flat -------------------------------------------------------------- */
 
@@ -350,6 +434,8 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   damage_add_tests (cases, G_N_ELEMENTS (cases));
+  DISK_TEST ("/vmdk/damage/sesparse/too-many-tables", NULL,
+             test_too_many_tables);
   for (gsize i = 0; i < G_N_ELEMENTS (line_cases); i++) {
     g_autofree char *path
       = g_strdup_printf ("/vmdk/damage/line/%s", line_cases[i].line);

@@ -61,6 +61,21 @@ cut_header (GByteArray *image)
 }
 
 static void
+other_type_inside (GByteArray *image)
+{
+  char *word = strstr ((char *)image->data + 512, "SPARSE \"");
+
+  g_assert_nonnull (word);
+  memcpy (word, "FLAT  ", 6);
+}
+
+static void
+no_descriptor_sectors (GByteArray *image)
+{
+  image_put64 (image, 36, 0);
+}
+
+static void
 bad_magic (GByteArray *image)
 {
   image_put32 (image, 0, DAMAGE_ANYTHING);
@@ -82,6 +97,13 @@ static void
 mangled_newlines (GByteArray *image)
 {
   image->data[75] = '\n';
+}
+
+static void
+newlines_without_flag (GByteArray *image)
+{
+  mangled_newlines (image);
+  image_put32 (image, 8, image_get32 (image, 8) & ~1u);
 }
 
 static void
@@ -384,6 +406,8 @@ static const DamageCase cases[] = {
   { "sparse/version-4", S, version_4, AT_OPEN, VERSION, "version" },
   { "sparse/version-0", S, version_0, AT_OPEN, VERSION, "version" },
   { "sparse/newlines-mangled", S, mangled_newlines, AT_OPEN, INVALID, "text" },
+  { "sparse/newlines-not-to-be-tested", S, newlines_without_flag, NOWHERE, 0,
+    NULL },
   { "sparse/grain-size-0", S, grain_0, AT_OPEN, INVALID, "grain size" },
   { "sparse/grain-size-100", S, grain_100, AT_OPEN, INVALID, "grain size" },
   { "sparse/grain-size-4", S, grain_4, AT_OPEN, INVALID, "grain size" },
@@ -412,6 +436,10 @@ static const DamageCase cases[] = {
     "descriptor" },
   { "sparse/descriptor-names-other-extents", S, other_extent_inside, AT_OPEN,
     INVALID, "other extents" },
+  { "sparse/descriptor-names-a-flat-extent", S, other_type_inside, AT_OPEN,
+    INVALID, "other extents" },
+  { "sparse/descriptor-of-no-sectors", S, no_descriptor_sectors, AT_OPEN,
+    INVALID, "one extent" },
   { "sparse/no-descriptor", S, no_descriptor, AT_OPEN, INVALID, "one extent" },
   { "sparse/overhead-0", S, overhead_0, AT_OPEN, INVALID, "header" },
   { "sparse/unknown-compression", S, unknown_compression, AT_OPEN, VERSION,

@@ -61,9 +61,10 @@ static void
 test_lenient (void)
 {
   static const char text[] = "# Disk DescriptorFile\r\nVERSION = 3\r\n"
-                             "cid = AB\r\n  ParentCid\t=\tffffffff\r\n"
+                             "  cid = AB\r\nParentCid\t=\tffffffff\r\n"
                              "createtype = vmfs\r\nrw 8 vmfs \"x.vmdk\"\r\n"
-                             "some words that mean nothing\r\n"
+                             "parentFileNameHint = \"\"\r\n"
+                             "some words that mean nothing\r\nRW\n"
                              "\0\0\0CID=1\n";
   g_autoptr (VmdkDescriptor) d
     = vmdk_descriptor_parse (text, sizeof text, "test", NULL);
@@ -81,8 +82,8 @@ test_extents (void)
 {
   g_autoptr (VmdkDescriptor) d
     = parse ("version=1\nCID=1\nparentCID=ffffffff\ncreateType=\"custom\"\n"
-             "RW 100 FLAT \"a b.vmdk\" 63\nRDONLY 5 ZERO\n"
-             "RW 7 SESPARSE \"c.vmdk\"\nRW 9 FLAT \"d\"\n");
+             "RW 100 FLAT \"a b.vmdk\" 63 and more\nRDONLY 5 ZERO\n"
+             "RW 7 SESPARSE \"c.vmdk\" and more\nRW 9 FLAT \"d\"\n");
   const VmdkExtentLine *e = vmdk_descriptor_get_extent (d, 0);
 
   g_assert_cmpuint (vmdk_descriptor_get_n_extents (d), ==, 4);
@@ -118,6 +119,10 @@ static const BadCase bad_cases[] = {
   { "no-extent", HEAD, INVALID, "no extent" },
   { "version-4", "version=4\nCID=1\ncreateType=\"x\"\nRW 1 ZERO\n",
     VIX_E_DISK_UNSUPPORTEDDISKVERSION, "version=4" },
+  { "version-0", "version=0\nCID=1\ncreateType=\"x\"\nRW 1 ZERO\n",
+    VIX_E_DISK_UNSUPPORTEDDISKVERSION, "version=0" },
+  { "unfinished-quote-of-a-key",
+    "version=1\nCID=1\ncreateType=\"x\nRW 1 ZERO\n", INVALID, "no createType" },
   { "cid-of-9-digits", "version=1\nCID=123456789\n", INVALID, "content id" },
   { "cid-not-hex", "version=1\nCID=xyz\n", INVALID, "content id" },
   { "cid-negative", "version=1\nCID=-1\n", INVALID, "content id" },
@@ -131,6 +136,8 @@ static const BadCase bad_cases[] = {
     VIX_E_DISK_INVALIDCHAIN, "disagree" },
   { "size-0", HEAD "RW 0 ZERO\n", INVALID, "bad size" },
   { "size-negative", HEAD "RW -1 ZERO\n", INVALID, "bad size" },
+  { "size-of-21-digits", HEAD "RW 100000000000000000000 ZERO\n", INVALID,
+    "bad size" },
   { "size-of-22-digits", HEAD "RW 1000000000000000000000 ZERO\n", INVALID,
     "bad size" },
   { "size-2^45", HEAD "RW 35184372088832 ZERO\n", INVALID, "bad size" },
@@ -227,6 +234,12 @@ static const EditCase edit_cases[] = {
     { 2, VMDK_NO_PARENT_CID, NULL },
     "version=1\nCID=00000002\nparentCID=ffffffff\ncreateType=\"x\"\n"
     "RW 1 ZERO\nddb.longContentID = \"77\"\n" },
+  { "long-content-id-of-other-digits-stays",
+    "version=1\nCID=1\nparentCID=ffffffff\ncreateType=\"x\"\n"
+    "RW 1 ZERO\nddb.longContentID = \"0123456789abcdef01234567-0000001\"\n",
+    { 2, VMDK_NO_PARENT_CID, NULL },
+    "version=1\nCID=00000002\nparentCID=ffffffff\ncreateType=\"x\"\n"
+    "RW 1 ZERO\nddb.longContentID = \"0123456789abcdef01234567-0000001\"\n" },
   { "base-becomes-child-crlf",
     "version=1\r\nCID=1\r\nparentCID=ffffffff\r\ncreateType=\"x\"\r\n"
     "RW 1 ZERO\r\n",
@@ -281,7 +294,8 @@ test_edit (gconstpointer data)
 static void
 test_bad_hints (void)
 {
-  static const char *const hints[] = { "", "a\"b", "a\nb", "a\177b" };
+  g_autofree char *name = g_strnfill (PATH_MAX, 'x');
+  const char *const hints[] = { "", "a\"b", "a\nb", "a\177b", name };
   g_autoptr (VmdkDescriptor) d = parse (child_text);
 
   for (gsize i = 0; i < G_N_ELEMENTS (hints); i++) {
@@ -302,10 +316,14 @@ test_bad_hints (void)
 static void
 test_child (void)
 {
-  g_autoptr (VmdkDescriptor) parent
-    = parse (HEAD "RW 77 ZERO\nddb.geometry.heads = \"255\"\n"
-                  "ddb.adapterType = \"ide\"\nddb.deletable = \"true\"\n"
-                  "ddb.uuid = a\"b\n");
+  g_autofree char *large = g_strnfill (129, 'x');
+  g_autofree char *base
+    = g_strconcat (HEAD "RW 77 ZERO\nddb.geometry.heads = \"255\"\n"
+                        "ddb.adapterType = \"ide\"\nddb.deletable = \"true\"\n"
+                        "ddb.geometry.sectors = \"6\0013\"\nddb.uuid = a\"b\n"
+                        "ddb.toolsVersion = \"",
+                   large, "\"\n", NULL);
+  g_autoptr (VmdkDescriptor) parent = parse (base);
   g_autofree char *text = vmdk_descriptor_format_child (
     parent, 0xab12, "\xc3\xa4 b.vmdk", "c.vmdk", NULL);
   g_autoptr (VmdkDescriptor) d = parse (text);
@@ -320,6 +338,8 @@ test_child (void)
   g_assert_cmpstr (vmdk_descriptor_get_ddb (d, "ddb.adapterType"), ==, "ide");
   g_assert_null (vmdk_descriptor_get_ddb (d, "ddb.deletable"));
   g_assert_null (vmdk_descriptor_get_ddb (d, "ddb.uuid"));
+  g_assert_null (vmdk_descriptor_get_ddb (d, "ddb.geometry.sectors"));
+  g_assert_null (vmdk_descriptor_get_ddb (d, "ddb.toolsVersion"));
   g_assert_cmpuint (strlen (long_cid), ==, 32);
   g_assert_cmpstr (long_cid + 24, ==, "0000ab12");
   /* QEMU looks for these as text, in this form and order. */

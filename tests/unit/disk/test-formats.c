@@ -28,6 +28,8 @@ static const FormatCase cases[] = {
     512, FALSE, FALSE, TRUE },
   { "stream-export-without-empty-tables", "streamOptimized", "SPARSE",
     IMAGE_STREAM, 200000, 128, 512, FALSE, TRUE, TRUE },
+  { "stream-zeroed-grains", "streamOptimized", "SPARSE", IMAGE_STREAM, 30001,
+    128, 512, TRUE, FALSE, TRUE },
   { "cowd-grain-1", "vmfsSparse", "VMFSSPARSE", IMAGE_COWD, 20001, 1, 4096,
     FALSE, FALSE, FALSE },
   { "cowd-grain-8", "vmfsSparse", "VMFSSPARSE", IMAGE_COWD, 100003, 8, 4096,
@@ -68,7 +70,12 @@ write_link (DiskFixture *f, const FormatCase *c, const char *name,
 
   /* A table or two without any grain. */
   memset (states + n / 2, VMDK_UNALLOCATED, n / 2);
+  /* Of the last grain the file has what belongs to the disk, if that can be. */
+  states[n - 1] = VMDK_DATA;
   image = image_write (&spec);
+  if (c->format != IMAGE_STREAM)
+    g_byte_array_set_size (image, image->len
+                                    - (guint)(n * c->grain - c->sectors) * 512);
   mem_dir_set (dir, data_name, image->data, image->len);
   if (!c->embedded)
     mem_dir_set (dir, name, text, strlen (text));
@@ -84,6 +91,29 @@ write_link (DiskFixture *f, const FormatCase *c, const char *name,
   }
 }
 
+/* Here and there, so that what was kept of one place is asked for at others. */
+static void
+assert_to_and_fro (DiskFixture *f, const GByteArray *model)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VmdkChain) chain
+    = vmdk_chain_open (&f->resolver, NULL, "base.vmdk", &error);
+  gint32 sectors = (gint32)(model->len / 512);
+
+  g_assert_no_error (error);
+  for (guint i = 0; i < 400; i++) {
+    gsize at = (gsize)g_rand_int_range (f->rand, 0, sectors) * 512;
+    guint8 buf[512];
+
+    /* Half of them close together. */
+    if (i % 2 == 0)
+      at %= MIN (model->len, 512 * 1024);
+    vmdk_chain_read (chain, at, buf, sizeof buf, &error);
+    g_assert_no_error (error);
+    g_assert_cmpmem (buf, sizeof buf, model->data + at, sizeof buf);
+  }
+}
+
 static void
 test_base (DiskFixture *f, gconstpointer data)
 {
@@ -92,6 +122,7 @@ test_base (DiskFixture *f, gconstpointer data)
 
   write_link (f, c, "base.vmdk", NULL, model);
   disk_assert_content (f, "base.vmdk", model);
+  assert_to_and_fro (f, model);
 }
 
 static void
