@@ -149,7 +149,7 @@ read_host_file (const FsLateCall *call, const FsOpen *open)
   }
   fs_stats_add (&mount->stats,
                 open->pins != NULL ? FS_STAT_IMAGE_BYTES_READ
-                                     : FS_STAT_BYTES_READ,
+                                   : FS_STAT_BYTES_READ,
                 (gssize)done);
   fs_request_reply_data (call->rq, buffer, done);
 }
