@@ -48,8 +48,8 @@ gboolean vix_call_check_feature (const VixCall *self, VixFeature feature,
 /* %VIX_E_FILE_READ_ONLY on a host connected for reading only. */
 gboolean vix_call_check_writable (const VixCall *self, GError **error);
 /* %VIX_E_NOT_SUPPORTED unless the provider's @function is there. */
-gboolean vix_call_check_function (const VixCall *self, gconstpointer function,
-                                  const char *what, GError **error);
+gboolean vix_call_check_function (gconstpointer function, const char *what,
+                                  GError **error);
 
 gboolean vix_check_no_list (VixHandle list, GError **error);
 gboolean vix_check_options (int options, int allowed, GError **error);

@@ -117,8 +117,8 @@ vix_call_check_writable (const VixCall *self, GError **error)
 }
 
 gboolean
-vix_call_check_function (const VixCall *self, gconstpointer function,
-                         const char *what, GError **error)
+vix_call_check_function (gconstpointer function, const char *what,
+                         GError **error)
 {
   if (function != NULL)
     return TRUE;
@@ -204,7 +204,7 @@ vix_call_unsupported (VixHandle handle, const char *what,
   g_autoptr (VixCall) call = vix_call_on_vm (handle, &error);
 
   if (call != NULL)
-    vix_call_check_function (call, NULL, what, &error);
+    vix_call_check_function (NULL, what, &error);
   return vix_call_fail (call, &error, callback, client_data);
 }
 

@@ -148,8 +148,7 @@ VixExt_Watch (VixHandle host, VixExtWatchProc *proc, void *clientData)
   if (proc == NULL)
     return VIX_E_INVALID_ARG;
   if (call == NULL
-      || !vix_call_check_function (call, call->host->ops->watch, "watching",
-                                   &error)
+      || !vix_call_check_function (call->host->ops->watch, "watching", &error)
       || !vix_scope_enter (&call->host->scope, &error))
     return vix_error_to_public (error);
   self = call->host;
@@ -310,7 +309,7 @@ start_edit (VixHandle snapshot, const char *name, const char *description,
 
   if (call == NULL || !vix_check_text ("snapshot name", name, FALSE, &error)
       || !vix_check_text ("description", description, FALSE, &error)
-      || !vix_call_check_function (call, call->host->ops->edit_snapshot,
+      || !vix_call_check_function (call->host->ops->edit_snapshot,
                                    "changing snapshots", &error)
       || !vix_call_check_writable (call, &error))
     return vix_call_fail (call, &error, callback, client_data);
@@ -450,8 +449,7 @@ VixExt_ListFiles (VixHandle host, const char *vmId, int64 snapshot,
   if (!file_call_begin (&call, host, vmId, snapshot, &error))
     return report (error, message);
   ops = call.call->host->ops;
-  if (vix_call_check_function (call.call, ops->list_files, "listing files",
-                               &error))
+  if (vix_call_check_function (ops->list_files, "listing files", &error))
     ops->list_files (call.call->host->provider, vmId, snapshot, files, count,
                      &call.op, &error);
   file_call_end (&call);
@@ -493,8 +491,8 @@ VixExt_GetConfig (VixHandle host, const char *vmId, int64 snapshot, char **text,
   if (!file_call_begin (&call, host, vmId, snapshot, &error))
     return report (error, message);
   ops = call.call->host->ops;
-  has = vix_call_check_function (call.call, ops->get_config,
-                                 "reading the configuration", &error);
+  has = vix_call_check_function (ops->get_config, "reading the configuration",
+                                 &error);
   if (has && text == NULL)
     measure_config (&call, vmId, snapshot, length, &error);
   else if (has)
@@ -543,7 +541,7 @@ open_reader (FileCall *call, OpenFunc open, const char *what, const char *vm_id,
   g_autoptr (GError) error = NULL;
   VixFileReader *file = NULL;
 
-  if (vix_call_check_function (call->call, open, what, &error))
+  if (vix_call_check_function (open, what, &error))
     file = open (call->call->host->provider, vm_id, snapshot, name, &call->op,
                  &error);
   return give_reader (call, file, error, reader, message);
@@ -597,8 +595,7 @@ VixExt_OpenChanges (VixHandle host, const char *vmId, int64 older,
   if (!file_call_begin (&call, host, vmId, snapshot, &error))
     return report (error, message);
   ops = call.call->host->ops;
-  if (vix_call_check_function (call.call, ops->open_changes, "reading disks",
-                               &error))
+  if (vix_call_check_function (ops->open_changes, "reading disks", &error))
     file = ops->open_changes (call.call->host->provider, vmId, older, snapshot,
                               node, &call.op, &error);
   return give_reader (&call, file, error, reader, message);
@@ -619,8 +616,7 @@ VixExt_ListImages (VixHandle host, const char *vmId, int64 snapshot,
   if (!file_call_begin (&call, host, vmId, snapshot, &error))
     return report (error, message);
   ops = call.call->host->ops;
-  if (vix_call_check_function (call.call, ops->list_images, "reading disks",
-                               &error))
+  if (vix_call_check_function (ops->list_images, "reading disks", &error))
     ops->list_images (call.call->host->provider, vmId, snapshot, images, count,
                       &call.op, &error);
   file_call_end (&call);

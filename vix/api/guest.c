@@ -118,11 +118,11 @@ check_variable_type (const VixCall *call, int type, GError **error)
 {
   switch (type) {
   case VIX_VM_CONFIG_RUNTIME_ONLY:
-    return vix_call_check_function (call, call->host->ops->get_config,
+    return vix_call_check_function (call->host->ops->get_config,
                                     "reading the configuration", error);
   case VIX_VM_GUEST_VARIABLE:
   case VIX_GUEST_ENVIRONMENT_VARIABLE:
-    return vix_call_check_function (call, NULL, "guest variables", error);
+    return vix_call_check_function (NULL, "guest variables", error);
   default:
     g_set_error (error, VIX_ERROR, VIX_E_INVALID_ARG,
                  "variable type %d: there is none of that number", type);

@@ -302,8 +302,8 @@ VixHost_FindItems (VixHandle hostHandle, VixFindItemType searchType,
   g_autoptr (VixCall) call = vix_call_on_host (hostHandle, &error);
 
   if (call == NULL || !check_search (searchType, searchCriteria, &error)
-      || !vix_call_check_function (call, call->host->ops->find_vms,
-                                   "finding VMs", &error))
+      || !vix_call_check_function (call->host->ops->find_vms, "finding VMs",
+                                   &error))
     return vix_call_fail (call, &error, callbackProc, clientData);
   call->options = searchType;
   return vix_call_start (g_steal_pointer (&call), VIX_CALL_LOOKS, find_run,

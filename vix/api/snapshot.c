@@ -91,7 +91,7 @@ VixVM_CreateSnapshot (VixHandle vmHandle, const char *name,
       || !vix_check_no_list (propertyListHandle, &error)
       || !vix_check_text ("snapshot name", name, FALSE, &error)
       || !vix_check_text ("description", description, FALSE, &error)
-      || !vix_call_check_function (call, call->host->ops->create_snapshot,
+      || !vix_call_check_function (call->host->ops->create_snapshot,
                                    "creating snapshots", &error)
       || !vix_call_check_writable (call, &error))
     return vix_call_fail (call, &error, callbackProc, clientData);
@@ -138,7 +138,7 @@ VixVM_RevertToSnapshot (VixHandle vmHandle, VixHandle snapshotHandle,
       || !vix_call_take_snapshot (call, snapshotHandle, FALSE, &error)
       || !check_revert_options (options, &error)
       || !vix_check_no_list (propertyListHandle, &error)
-      || !vix_call_check_function (call, call->host->ops->revert_to_snapshot,
+      || !vix_call_check_function (call->host->ops->revert_to_snapshot,
                                    "reverting", &error)
       || !vix_call_check_writable (call, &error))
     return vix_call_fail (call, &error, callbackProc, clientData);
@@ -171,7 +171,7 @@ VixVM_RemoveSnapshot (VixHandle vmHandle, VixHandle snapshotHandle,
       || !vix_call_check_feature (call, VIX_FEATURE_SNAPSHOTS, &error)
       || !vix_call_take_snapshot (call, snapshotHandle, FALSE, &error)
       || !vix_check_options (options, VIX_SNAPSHOT_REMOVE_CHILDREN, &error)
-      || !vix_call_check_function (call, call->host->ops->remove_snapshot,
+      || !vix_call_check_function (call->host->ops->remove_snapshot,
                                    "removing snapshots", &error)
       || !vix_call_check_writable (call, &error))
     return vix_call_fail (call, &error, callbackProc, clientData);

@@ -69,8 +69,8 @@ start_power (VixHandle vm, VixPowerOp what, int options, VixHandle list,
           && !vix_call_check_feature (call, (VixFeature)feature, &error))
       || !vix_check_options (options, power_ops[what].allowed, &error)
       || !vix_check_no_list (list, &error)
-      || !vix_call_check_function (call, call->host->ops->power,
-                                   power_ops[what].what, &error)
+      || !vix_call_check_function (call->host->ops->power, power_ops[what].what,
+                                   &error)
       || !vix_call_check_writable (call, &error))
     return vix_call_fail (call, &error, callback, client_data);
   call->number = what;
@@ -159,8 +159,8 @@ VixVM_Delete (VixHandle vmHandle, VixVMDeleteOptions deleteOptions,
 
   if (call == NULL
       || !vix_check_options (deleteOptions, VIX_VMDELETE_DISK_FILES, &error)
-      || !vix_call_check_function (call, call->host->ops->delete_vm,
-                                   "deleting VMs", &error)
+      || !vix_call_check_function (call->host->ops->delete_vm, "deleting VMs",
+                                   &error)
       || !vix_call_check_writable (call, &error))
     return vix_call_fail (call, &error, callbackProc, clientData);
   call->options = deleteOptions;
@@ -212,8 +212,7 @@ VixVM_Clone (VixHandle vmHandle, VixHandle snapshotHandle,
       || !vix_check_text ("path of the clone", destConfigPathName, TRUE, &error)
       || !vix_check_options (options, 0, &error)
       || !vix_check_no_list (propertyListHandle, &error)
-      || !vix_call_check_function (call, call->host->ops->clone_vm, "cloning",
-                                   &error)
+      || !vix_call_check_function (call->host->ops->clone_vm, "cloning", &error)
       || !vix_call_check_writable (call, &error))
     return vix_call_fail (call, &error, callbackProc, clientData);
   call->number = cloneType;

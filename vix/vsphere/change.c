@@ -393,7 +393,7 @@ vsphere_change_run (VsphereHost *host, const char *id, VsphereChangeCall *call,
 
 void
 vsphere_change_settle (VsphereHost *host, const char *id, VsphereVmCheck check,
-                       gpointer data, const VixOp *op)
+                       gpointer data)
 {
   /* Where nobody watches, or the watch is slow, the VM is read. */
   if (vsphere_watch_is_loaded (host->watch)

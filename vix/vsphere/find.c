@@ -415,8 +415,8 @@ find_place (VsphereHost *host, const Datacenter *datacenter, Place *place,
 
 /* The answer was lost: the VM is registered, or it is not. */
 static gboolean
-find_registered (VsphereHost *host, const char *path, const VixOp *op,
-                 const GError *cause, GError **error)
+find_registered (VsphereHost *host, const char *path, const GError *cause,
+                 GError **error)
 {
   gint64 end = g_get_monotonic_time () + host->settle_us;
 
@@ -465,14 +465,14 @@ send_register (VsphereHost *host, const Datacenter *datacenter,
                             &folder, &args, NULL, op->cancellable, &failure);
 
   if (reply == NULL && soap_error_get_sent (failure))
-    return find_registered (host, path, op, failure, error);
+    return find_registered (host, path, failure, error);
   if (reply != NULL
       && vsphere_task_wait (host, soap_reply_get_ref (reply), op, &end,
                             &failure)) {
     if (end.forgotten) {
       g_set_error_literal (&failure, VIX_ERROR, VIX_E_HOST_CONNECTION_LOST,
                            "the host has forgotten the task");
-      return find_registered (host, path, op, failure, error);
+      return find_registered (host, path, failure, error);
     }
     if (end.result != NULL)
       vsphere_refresh_vm (host, end.result, NULL, NULL);

@@ -216,8 +216,7 @@ void vsphere_tasks_forget_filters (VsphereTasks *self);
 /* Puts tasks that have none under a filter of the present collector. */
 gboolean vsphere_tasks_filter (VsphereTasks *self, GError **error);
 /* An update of an object of type Task. */
-void vsphere_tasks_apply (VsphereTasks *self, const SoapObjectUpdate *update,
-                          SoapArena *arena);
+void vsphere_tasks_apply (VsphereTasks *self, const SoapObjectUpdate *update);
 /* The host does not know the task; FALSE if we were not waiting for it. */
 gboolean vsphere_tasks_missing (VsphereTasks *self, const SoapRef *ref);
 /* The host came, or went: those who wait look again. */
@@ -275,8 +274,7 @@ gboolean vsphere_change_look (VsphereHost *host, const char *id,
 /* Waits until the inventory shows what @check asks for, since a job is not
  * done before its changes can be seen. A host that does not tell is asked. */
 void vsphere_change_settle (VsphereHost *host, const char *id,
-                            VsphereVmCheck check, gpointer data,
-                            const VixOp *op);
+                            VsphereVmCheck check, gpointer data);
 
 /* ---- what the provider table points to ---- */
 
@@ -327,10 +325,9 @@ gboolean vsphere_list_images (VsphereHost *host, const char *id,
                               GError **error);
 VixFileReader *vsphere_open_image (VsphereHost *host, const char *id,
                                    gint64 snapshot, const char *node,
-                                   const VixOp *op, GError **error);
+                                   GError **error);
 VixFileReader *vsphere_open_changes (VsphereHost *host, const char *id,
                                      gint64 older, gint64 snapshot,
-                                     const char *node, const VixOp *op,
-                                     GError **error);
+                                     const char *node, GError **error);
 
 G_END_DECLS

@@ -448,15 +448,14 @@ reader_new (VsphereHost *host, const char *id, gint64 snapshot,
 
 VixFileReader *
 vsphere_open_image (VsphereHost *host, const char *id, gint64 snapshot,
-                    const char *node, const VixOp *op, GError **error)
+                    const char *node, GError **error)
 {
   return reader_new (host, id, snapshot, node, -1, error);
 }
 
 VixFileReader *
 vsphere_open_changes (VsphereHost *host, const char *id, gint64 older,
-                      gint64 snapshot, const char *node, const VixOp *op,
-                      GError **error)
+                      gint64 snapshot, const char *node, GError **error)
 {
   return reader_new (host, id, snapshot, node, older, error);
 }

@@ -143,7 +143,7 @@ vsphere_power (VsphereHost *host, const char *id, VixPowerOp what, int options,
   }
   if (from_guest && what == VIX_POWER_OFF)
     return await_guest (host, id, &power, op, error);
-  vsphere_change_settle (host, id, has_state, &power, op);
+  vsphere_change_settle (host, id, has_state, &power);
   return TRUE;
 }
 

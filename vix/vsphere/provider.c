@@ -320,8 +320,7 @@ static VixFileReader *
 provider_open_image (gpointer host, const char *id, gint64 snapshot,
                      const char *node, const VixOp *op, GError **error)
 {
-  return opened (vsphere_open_image (host, id, snapshot, node, op, error),
-                 error);
+  return opened (vsphere_open_image (host, id, snapshot, node, error), error);
 }
 
 static VixFileReader *
@@ -329,8 +328,8 @@ provider_open_changes (gpointer host, const char *id, gint64 older,
                        gint64 snapshot, const char *node, const VixOp *op,
                        GError **error)
 {
-  return opened (
-    vsphere_open_changes (host, id, older, snapshot, node, op, error), error);
+  return opened (vsphere_open_changes (host, id, older, snapshot, node, error),
+                 error);
 }
 
 /* Cloning is not among what VIX does with these hosts. */

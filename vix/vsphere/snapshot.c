@@ -131,9 +131,9 @@ settle_create (VsphereHost *host, const char *id, const char *ref, gint64 found,
   const VsphereVm *vm;
 
   if (ref == NULL)
-    vsphere_change_settle (host, id, has_snapshot_id, &found, op);
+    vsphere_change_settle (host, id, has_snapshot_id, &found);
   else
-    vsphere_change_settle (host, id, has_snapshot_ref, (gpointer)ref, op);
+    vsphere_change_settle (host, id, has_snapshot_ref, (gpointer)ref);
   if (ref != NULL) {
     vix_lock (&host->lock);
     vm = vsphere_mirror_get_vm (host->mirror, id);
@@ -333,7 +333,7 @@ vsphere_remove_snapshot (VsphereHost *host, const char *id, gint64 snapshot,
   call.object = (SoapRef){ "VirtualMachineSnapshot", ref };
   if (!vsphere_change_run (host, id, &call, op, NULL, error))
     return FALSE;
-  vsphere_change_settle (host, id, is_removed, &snapshot, op);
+  vsphere_change_settle (host, id, is_removed, &snapshot);
   return TRUE;
 }
 
@@ -387,6 +387,6 @@ vsphere_edit_snapshot (VsphereHost *host, const char *id, gint64 snapshot,
   call.object = (SoapRef){ "VirtualMachineSnapshot", ref };
   if (!vsphere_change_run (host, id, &call, op, NULL, error))
     return FALSE;
-  vsphere_change_settle (host, id, is_edited, &edit, op);
+  vsphere_change_settle (host, id, is_edited, &edit);
   return TRUE;
 }

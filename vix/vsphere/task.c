@@ -48,7 +48,6 @@ typedef struct {
   SoapFault *fault;
   int progress; /* -1 unknown */
   gboolean cancelable;
-  gboolean heard;   /* anything at all */
   gboolean glanced; /* its thread asks; it needs no filter yet */
   gint64 news_at;   /* monotonic */
   GCond changed;
@@ -129,14 +128,12 @@ set_task_property (Task *task, const char *path, const SoapNode *value)
 static void
 touch_locked (Task *task)
 {
-  task->heard = TRUE;
   task->news_at = g_get_monotonic_time ();
   g_cond_broadcast (&task->changed);
 }
 
 void
-vsphere_tasks_apply (VsphereTasks *self, const SoapObjectUpdate *update,
-                     SoapArena *arena)
+vsphere_tasks_apply (VsphereTasks *self, const SoapObjectUpdate *update)
 {
   Task *task;
 

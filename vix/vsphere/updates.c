@@ -289,7 +289,7 @@ on_record (const SoapNode *record, SoapArena *arena, gpointer data,
     return TRUE;
   }
   if (g_str_equal (update.obj.type, "Task")) {
-    vsphere_tasks_apply (self->host->tasks, &update, arena);
+    vsphere_tasks_apply (self->host->tasks, &update);
     return TRUE;
   }
   vix_lock (&self->host->lock);
