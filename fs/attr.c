@@ -145,10 +145,16 @@ fs_attr_fill (FsMount *mount, const FsNode *node, struct stat *ret_attr)
 }
 
 gboolean
+fs_is_remote (FsMount *mount, const FsNode *node)
+{
+  return node->host != FS_NO_HOST
+         && !fs_host_source (fs_mount_host (mount, node))->is_local;
+}
+
+gboolean
 fs_may_wait (FsMount *mount, const FsNode *node)
 {
-  return fs_kind (node->id.kind)->may_wait && node->host != FS_NO_HOST
-         && !fs_host_source (fs_mount_host (mount, node))->is_local;
+  return fs_kind (node->id.kind)->may_wait && fs_is_remote (mount, node);
 }
 
 double

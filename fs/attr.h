@@ -26,6 +26,8 @@ struct timespec fs_attr_time (gint64 microseconds);
 /* Whether what is told of @node, or what it holds, may have to be asked for
  * from a host of the network. */
 gboolean fs_may_wait (FsMount *mount, const FsNode *node);
+/* Whether it is of a host of the network. */
+gboolean fs_is_remote (FsMount *mount, const FsNode *node);
 
 /* Seconds that @attr of @node may be relied on. */
 double fs_attr_timeout (FsMount *mount, const FsNode *node,

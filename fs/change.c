@@ -392,15 +392,18 @@ static VixError
 prepare (FsChange *self, char **ret_message)
 {
   FsChanges *all = self->mount->changes;
+  VixError error = self->ops->prepare != NULL
+                     ? self->ops->prepare (self, ret_message)
+                     : VIX_OK;
   gboolean cancelled;
 
+  /* Not before: preparing may take a while. */
   g_mutex_lock (&all->lock);
   cancelled = self->cancelled;
   g_mutex_unlock (&all->lock);
-  if (cancelled)
+  if (cancelled && (VIX_SUCCEEDED (error) || error == VIX_E_OBJECT_IS_BUSY))
     return VIX_E_CANCELLED;
-  return self->ops->prepare != NULL ? self->ops->prepare (self, ret_message)
-                                    : VIX_OK;
+  return error;
 }
 
 /* FALSE: not yet. */

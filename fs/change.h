@@ -81,6 +81,7 @@ struct FsChange {
   gint64 snapshot;   /* id that it is about, or 0 */
   guint64 pin;       /* key of what to seal, see pins.h */
   gboolean sealed;   /* by the one that prepares */
+  gboolean noted;    /* likewise: what will be lost */
   char *shown;       /* name that it is about; may be NULL */
   char *new_shown;   /* name that is to be; NULL unless one is to come */
   char *text;        /* name or description on the host; may be NULL */

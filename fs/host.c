@@ -15,6 +15,7 @@ struct FsHost {
   FsMount *mount;         /* const */
   guint number;           /* const */
   const FsSource *source; /* const */
+  FsTimes *times;         /* const */
 
   /* Of the thread that connects. */
   FsCredentials *credentials; /* until connected */
@@ -34,6 +35,27 @@ struct FsHost {
   GThread *thread; /* of fs_host_begin(); const from there on */
 };
 
+static void
+warn_of_times (const char *text, gpointer data)
+{
+  FsHost *self = data;
+
+  g_warning ("%s: %s", self->source->text, text);
+  fs_watch_tell (self, "times-not-kept", "reason", text);
+}
+
+/* Local VMs keep such times themselves. */
+static FsTimes *
+times_new (FsHost *self)
+{
+  g_autofree char *dir = self->source->is_local
+                           ? NULL
+                           : fs_times_directory (self->mount->options->state);
+
+  return fs_times_new (dir, self->source->is_local ? "" : self->source->address,
+                       warn_of_times, self);
+}
+
 FsHost *
 fs_host_new (FsMount *mount, guint number, const FsSource *source,
              FsCredentials *credentials)
@@ -47,6 +69,7 @@ fs_host_new (FsMount *mount, guint number, const FsSource *source,
   self->since = g_get_real_time ();
   g_mutex_init (&self->lock);
   g_cond_init (&self->changed);
+  self->times = times_new (self);
   return self;
 }
 
@@ -55,6 +78,7 @@ fs_host_free (FsHost *self)
 {
   if (self == NULL)
     return;
+  fs_times_free (self->times);
   fs_credentials_free (self->credentials);
   fs_credentials_free (self->refused);
   g_free (self->problem);
@@ -90,6 +114,12 @@ FsMount *
 fs_host_mount (const FsHost *self)
 {
   return self->mount;
+}
+
+FsTimes *
+fs_host_times (const FsHost *self)
+{
+  return self->times;
 }
 
 /* ---- connecting ---- */

@@ -17,6 +17,7 @@
 
 #include "credentials.h"
 #include "source.h"
+#include "times.h"
 #include "vix-ext.h"
 
 G_BEGIN_DECLS
@@ -53,6 +54,8 @@ VixHandle fs_host_handle (FsHost *self);
 guint fs_host_number (const FsHost *self);
 const FsSource *fs_host_source (const FsHost *self);
 FsMount *fs_host_mount (const FsHost *self);
+/* Of its snapshots' disks. */
+FsTimes *fs_host_times (const FsHost *self);
 
 /* Like VixExt_GetHostStatus, also before it is connected. */
 void fs_host_get_status (FsHost *self, VixExtHostStatus *ret_status);

@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "attr.h"
 #include "errno-map.h"
 #include "kept.h"
 #include "mount.h"
 #include "name.h"
+#include "times.h"
 
 struct FsImages {
   FsMount *mount; /* const */
@@ -218,23 +220,44 @@ key_of (const FsNode *node, gint64 snapshot)
   return g_strdup_printf ("%u %" G_GINT64_FORMAT, node->id.slot, snapshot);
 }
 
-/* The time of what did not change since @from was made of it, which is not lost
- * with the snapshot that it is the time of: of nightly snapshots the oldest go.
- * @all: it is of the same snapshot; otherwise of the parent. */
-static void
-carry_times_over (FsImageList *self, const FsNode *node,
-                  const FsImageList *from, gboolean all)
+/* Since when @node's disk has held what it holds, if that was noted while the
+ * snapshot was there that changed it: of this one, or of one that it is like,
+ * up to the one that it has its content from. 0: it was not. */
+static gint64
+noted_time (FsTimes *times, const FsNode *node, const FsImage *image)
 {
+  const VixExtSnapshot *at = node->snapshot;
+  gint64 noted = 0;
+  gsize i;
+
+  /* What a host says may go in circles. */
+  for (i = 0; at != NULL && i < node->vm->numSnapshots; i++) {
+    if (noted == 0)
+      noted = fs_times_get (times, node->vm, at, image->node, image->bytes);
+    if (at->id == image->changed_by)
+      return noted;
+    at = fs_record_snapshot (node->vm, at->parent);
+  }
+  return 0;
+}
+
+/* The time of what a snapshot changed is not to be lost with it: of nightly
+ * snapshots the oldest go. */
+static void
+note_times (FsImages *self, const FsNode *node, FsImageList *list)
+{
+  FsTimes *times = fs_host_times (fs_mount_host (self->mount, node));
   guint i;
 
-  for (i = 0; from != NULL && i < self->images->len; i++) {
-    FsImage *image = &g_array_index (self->images, FsImage, i);
-    const FsImage *old
-      = fs_image_list_at (from, fs_image_list_find (from, image->name));
+  for (i = 0; i < list->images->len; i++) {
+    FsImage *image = &g_array_index (list->images, FsImage, i);
+    gint64 noted = image->error == 0 ? noted_time (times, node, image) : 0;
 
-    if (old != NULL && old->bytes == image->bytes
-        && (all || image->changed_by != node->snapshot->id))
-      image->changed = old->changed;
+    if (noted != 0)
+      image->changed = noted;
+    if (image->error == 0 && image->changed != node->snapshot->created)
+      fs_times_put (times, node->vm, node->snapshot, image->node, image->bytes,
+                    image->changed);
   }
 }
 
@@ -259,18 +282,40 @@ fs_images_get (FsImages *self, const FsNode *node)
 {
   gint64 id = node->snapshot->id;
   g_autofree char *key = key_of (node, id);
-  g_autofree char *parent_key = key_of (node, node->snapshot->parent);
   g_autoptr (FsImageList) old = fs_kept_get (self->kept, key);
-  g_autoptr (FsImageList) parent = NULL;
   FsImageList *list;
 
   if (old != NULL && still_holds (old, node))
     return g_steal_pointer (&old);
   list = make_list (self, node);
-  parent = fs_kept_get (self->kept, parent_key);
-  carry_times_over (list, node, parent, FALSE);
-  carry_times_over (list, node, old, TRUE);
-  if (is_final (list))
+  if (is_final (list)) {
+    note_times (self, node, list);
     fs_kept_put (self->kept, key, list, 1);
+  }
   return list;
+}
+
+void
+fs_images_note_times (FsImages *self, guint32 slot, gint64 snapshot)
+{
+  FsNodeId id = { slot, 0, FS_KIND_VM, 0 };
+  g_auto (FsNode) vm = { 0 };
+  gsize i;
+
+  if (!fs_tree_resolve (self->mount->tree, fs_node_pack (id), &vm)
+      || !fs_is_remote (self->mount, &vm))
+    return;
+  for (i = 0; i < vm.vm->numSnapshots; i++) {
+    const VixExtSnapshot *child = &vm.vm->snapshots[i];
+    g_auto (FsNode) node = { 0 };
+
+    if (child->parent != snapshot)
+      continue;
+    id = (FsNodeId){ slot, 0, FS_KIND_DISKS, 0 };
+    id.snapshot = fs_tree_snapshot_slot (self->mount->tree, slot, child->id);
+    if (id.snapshot != 0
+        && fs_tree_resolve (self->mount->tree, fs_node_pack (id), &node))
+      fs_image_list_unref (fs_images_get (self, &node));
+  }
+  fs_times_flush (fs_host_times (fs_mount_host (self->mount, &vm)));
 }

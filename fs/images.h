@@ -58,6 +58,11 @@ FsImageList *fs_images_get (FsImages *self, const FsNode *node);
 void fs_image_list_unref (FsImageList *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FsImageList, fs_image_list_unref)
 
+/* Before @snapshot of VM @slot is removed, on a host of the network: sees to it
+ * that the times of what it changed are noted for those that hold the same.
+ * May wait for the host. */
+void fs_images_note_times (FsImages *self, guint32 slot, gint64 snapshot);
+
 /* (nullable): borrowed */
 const FsImage *fs_image_list_at (const FsImageList *self, guint32 slot);
 /* The slot of image @name; 0 if there is none. */

@@ -225,12 +225,18 @@ rename_not_told (FsChange *self)
 }
 
 /* Not while one of its images is open; one that is being closed is waited for.
- */
+ * What is to be asked of the host is asked the first time: later it is the main
+ * thread that tries again. */
 static VixError
 seal (FsChange *self, char **ret_message)
 {
   gint64 waited = g_get_monotonic_time () - self->started;
-  FsSeal seal = fs_pins_seal (self->mount->pins, self->pin);
+  FsSeal seal;
+
+  if (!self->noted)
+    fs_images_note_times (self->mount->images, self->slot, self->snapshot);
+  self->noted = TRUE;
+  seal = fs_pins_seal (self->mount->pins, self->pin);
 
   if (seal == FS_SEAL_CLOSING && waited < CLOSING_US)
     return VIX_E_OBJECT_IS_BUSY;

@@ -152,19 +152,34 @@ refuse_removal (FsMount *mount, const FsNode *dir, const char *name,
 }
 
 static void
+answer_rmdir (FsLateCall *call)
+{
+  const FsKind *kind = fs_kind (call->node.id.kind);
+
+  if (kind->remove_dir == NULL)
+    refuse_removal (call->mount, &call->node, call->name, call->rq);
+  else
+    kind->remove_dir (call->mount, &call->node, call->name,
+                      g_steal_pointer (&call->rq));
+}
+
+static void
 op_rmdir (fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-  FsMount *mount = fs_op_mount (req);
-  g_autoptr (FsRequest) rq = fs_op_request (req, FS_OP_RMDIR, parent, name);
-  g_auto (FsNode) dir = { 0 };
+  FsLateCall call = {
+    .run = answer_rmdir,
+    .mount = fs_op_mount (req),
+    .ino = parent,
+    .rq = fs_op_request (req, FS_OP_RMDIR, parent, name),
+    .name = (char *)name,
+  };
 
-  if (!fs_op_resolve (mount, rq, parent, &dir))
-    return;
-  if (fs_kind (dir.id.kind)->remove_dir == NULL)
-    refuse_removal (mount, &dir, name, rq);
+  /* Before a host of the network removes a snapshot, it is asked for what will
+   * be lost with it: fs_images_note_times(). */
+  if (fs_op_resolve (call.mount, call.rq, parent, &call.node))
+    fs_op_run (&call, fs_is_remote (call.mount, &call.node));
   else
-    fs_kind (dir.id.kind)
-      ->remove_dir (mount, &dir, name, g_steal_pointer (&rq));
+    fs_late_call_clear (&call);
 }
 
 static void

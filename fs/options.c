@@ -13,6 +13,7 @@ typedef enum {
   OPTION_CLEAR,   /* a gboolean becomes FALSE */
   OPTION_STRING,  /* NAME=TEXT */
   OPTION_PATH,    /* NAME=FILE */
+  OPTION_STATE,   /* NAME=DIRECTORY, or "none" or nothing, which is "" */
   OPTION_SECONDS, /* NAME=NUMBER, from 1 to a day */
   OPTION_SIZE,    /* NAME=NUMBER of bytes, or with K, M, G behind it */
   OPTION_COUNT,   /* NAME=NUMBER of connections */
@@ -61,6 +62,7 @@ static const OptionRow option_rows[] = {
   { "uid", OPTION_USER, FIELD (uid) },
   { "gid", OPTION_GROUP, FIELD (gid) },
   { "umask", OPTION_MODE, FIELD (umask) },
+  { "state", OPTION_STATE, FIELD (state) },
 
   { "remount", OPTION_REMOUNT, 0 },
 
@@ -210,6 +212,19 @@ set_string (char **field, const OptionRow *row, const char *value,
   return TRUE;
 }
 
+static gboolean
+set_state (char **field, const char *name, const char *value, const char *dir,
+           GError **error)
+{
+  if (value == NULL)
+    return bad_value (error, name, value, "a directory, or \"none\"");
+  g_free (*field);
+  *field = *value == '\0' || strcmp (value, "none") == 0
+             ? g_strdup ("")
+             : g_canonicalize_filename (value, dir);
+  return TRUE;
+}
+
 /* @base: what the row's offset is in; @dir: what paths are relative to */
 static gboolean
 apply_row (gpointer base, const OptionRow *row, const char *name,
@@ -227,6 +242,8 @@ apply_row (gpointer base, const OptionRow *row, const char *name,
   case OPTION_STRING:
   case OPTION_PATH:
     return set_string (field, row, value, dir, error);
+  case OPTION_STATE:
+    return set_state (field, name, value, dir, error);
   case OPTION_SECONDS:
     return (parse_number (value, 10, SECONDS_MAX, field)
             && *(guint32 *)field > 0)
@@ -425,6 +442,7 @@ fs_options_free (FsOptions *self)
     return;
   g_free (self->source);
   g_free (self->mountpoint);
+  g_free (self->state);
   fs_host_options_clear (&self->host);
   if (self->kernel != NULL)
     g_ptr_array_unref (self->kernel);
@@ -456,6 +474,8 @@ fs_options_help (void)
          "  -o nonempty     mount over a directory that is not empty\n"
          "\n"
          "Of ESXi and vCenter:\n"
+         "  -o state=DIR    where times of unchanged disks are kept for later\n"
+         "                  mounts (vixfs(1) tells where); \"none\": nowhere\n"
          "  -o credentials=FILE  user and password (vixfs(1) tells how); else\n"
          "                  from the environment (VIXFS_PASSWORD) or asked "
          "for\n"

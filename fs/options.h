@@ -54,7 +54,8 @@ typedef struct {
   gboolean nonempty; /* mount over a directory that holds something */
   uid_t uid;         /* whose the tree is; default: the caller */
   gid_t gid;
-  mode_t umask;       /* permission bits that nobody gets; default 077 */
+  char *state;  /* absolute path of a directory; "": none; NULL: the usual */
+  mode_t umask; /* permission bits that nobody gets; default 077 */
   FsHostOptions host; /* of every host, unless its own say otherwise */
 
   GPtrArray *kernel; /* (char *): options that the kernel acts on */

@@ -136,6 +136,9 @@ fs_request_watch_interrupt (FsRequest *self,
                             void (*func) (guint64 id, gpointer data),
                             gpointer data)
 {
+  /* Who watched before is not called while this is written. */
+  if (self->interrupted != NULL)
+    fuse_req_interrupt_func (self->req, NULL, NULL);
   self->interrupted = func;
   self->interrupted_data = data;
   fuse_req_interrupt_func (self->req, on_interrupt, self);

@@ -206,6 +206,7 @@ run (Server *self, const char *mountpoint, void (*ready) (gpointer data),
 
   sigaction (SIGUSR1, &action, NULL);
   signal (SIGPIPE, SIG_IGN);
+  signal (SIGXFSZ, SIG_IGN); /* the write fails, which is enough */
   for (i = 0; i < G_N_ELEMENTS (signals); i++)
     sources[i] = g_unix_signal_add (signals[i], on_signal, self);
   self->loop = g_main_loop_new (NULL, FALSE);

@@ -121,6 +121,7 @@ put (FsHost *host, const VixExtVM *vm)
   const VixExtVM *old = fs_tree_get_record (mount->tree, number, vm->id, &slot);
   g_autofree char *path = NULL;
 
+  fs_times_see (fs_host_times (host), vm);
   if (old != NULL) {
     g_autofree char *before = fs_tree_path (mount->tree, slot);
 
@@ -192,6 +193,7 @@ settle (FsHost *host)
 
   fs_tree_settle (mount->tree, fs_host_number (host), stale);
   fs_notify_send (mount->notify, stale);
+  fs_times_settle (fs_host_times (host));
   fs_host_get_status (host, &status);
   fs_watch_tell (host, "connected", "product", status.product);
   fs_host_loaded (host);

@@ -69,7 +69,8 @@ class Mount:
         self.place = place
         self.started = time.monotonic()
         self.process = subprocess.Popen(
-            [vixfs, source, place, '-f', *options], stdin=subprocess.DEVNULL)
+            [vixfs, source, place, '-f', '-o', 'state=none', *options],
+            stdin=subprocess.DEVNULL)
         while not os.path.ismount(place):
             if self.process.poll() is not None:
                 sys.exit(f'vixfs ended with {self.process.returncode}')

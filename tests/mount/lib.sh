@@ -12,6 +12,8 @@ vixfs=$(realpath "$1")
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/vixfs-test.XXXXXX")
 vms=$scratch/vms
 mnt=$scratch/mnt
+# Where mounts of network hosts keep what is to outlast them.
+export XDG_STATE_HOME=$scratch/state
 mkdir "$vms" "$mnt"
 number=0 failed=0
 declare -A daemons=() # mountpoint -> pid

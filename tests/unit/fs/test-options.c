@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
 #include <unistd.h>
 
 #include "options.h"
@@ -60,6 +61,31 @@ test_all (void)
   g_assert_cmpstr (options->host.vendor, ==, "/a,b.so");
   g_assert_cmpuint (options->kernel->len, ==, 2);
   g_assert_cmpstr (options->kernel->pdata[0], ==, "nosuid");
+}
+
+static void
+test_state (void)
+{
+  static const struct {
+    const char *option;
+    const char *state;
+  } rows[] = {
+    { "ro", NULL },
+    { "state=", "" },
+    { "state=none", "" },
+    { "state=/a/../b", "/b" },
+    { "state=/a,state=", "" },
+  };
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autoptr (FsOptions) options
+      = parse (NULL, "-o", rows[i].option, "/vms", "/mnt", END);
+
+    g_assert_cmpstr (options->state, ==, rows[i].state);
+  }
+  g_assert_null (parse (&error, "-o", "state", "/vms", "/mnt", END));
+  g_assert_nonnull (strstr (error->message, "\"state\""));
 }
 
 static void
@@ -226,6 +252,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/options/defaults", test_defaults);
   g_test_add_func ("/options/all-in-any-order", test_all);
+  g_test_add_func ("/options/state", test_state);
   g_test_add_func ("/options/the-last-wins", test_last_wins);
   g_test_add_func ("/options/users-by-name", test_names);
   g_test_add_func ("/options/those-of-mount-and-fstab", test_generic);
