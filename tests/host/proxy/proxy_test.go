@@ -204,10 +204,10 @@ func TestStatusAndFault(t *testing.T) {
 func TestSilence(t *testing.T) {
 	for _, action := range []string{"blackhole", "stall"} {
 		b := start(t)
-		b.client.Timeout = 300 * time.Millisecond
+		b.client.Timeout = 2 * time.Second
 		n := b.rule("method", "A", "action", action)
 		before := time.Now()
-		if _, _, err := b.call("A"); err == nil || time.Since(before) < 250*time.Millisecond {
+		if _, _, err := b.call("A"); err == nil || time.Since(before) < 1900*time.Millisecond {
 			t.Fatalf("%s: %v after %v", action, err, time.Since(before))
 		}
 		b.order("wait", "rule", fmt.Sprint(n))
