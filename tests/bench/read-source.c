@@ -101,7 +101,7 @@ run_readers (const Reader *model, void (*prepare) (Reader *self, gpointer data),
 
   for (guint i = 0; i < n_readers; i++) {
     readers[i] = *model;
-    readers[i].seed = i;
+    readers[i].seed = g_random_int ();
     readers[i].end = g_get_monotonic_time () + seconds * G_USEC_PER_SEC;
     readers[i].page = g_aligned_alloc (1, READ_BYTES, READ_BYTES);
     if (prepare != NULL)

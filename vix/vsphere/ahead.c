@@ -82,7 +82,7 @@ fetch_ahead_locked (VsphereTransfer *self, VsphereFile *file,
   while (at < last && self->queue.length < self->n_workers) {
     VsphereFetch *fetch;
 
-    if (vsphere_blocks_find (self->blocks, file, at) != NULL) {
+    if (!vsphere_fetch_is_missing_locked (file, at)) {
       at++;
       continue;
     }

@@ -128,6 +128,7 @@ vsphere_blocks_add (VsphereBlocks *self, gpointer owner, guint64 index)
   block->owner = owner;
   block->index = index;
   block->data = data;
+  block->to = VSPHERE_BLOCK_BYTES;
   block->link.data = block;
   block->pins = 1;
   g_hash_table_add (self->found, block);

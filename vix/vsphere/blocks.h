@@ -16,12 +16,16 @@ G_BEGIN_DECLS
 /* What a small read costs at least: one TLS record. */
 #define VSPHERE_BLOCK_BYTES ((gsize)16384)
 
+/* Of a block, what is asked for alone where bytes are what costs. */
+#define VSPHERE_PAGE_BYTES ((gsize)4096)
+
 typedef struct VsphereBlocks VsphereBlocks;
 
 typedef struct {
   gpointer owner;
   guint64 index;
   guint8 *data;     /* VSPHERE_BLOCK_BYTES */
+  guint from, to;   /* the caller's: of those, what it has or will have */
   gpointer fetch;   /* the caller's: who fills it; NULL: it is full */
   guint pins;       /* users */
   gboolean dropped; /* not to be found any more */

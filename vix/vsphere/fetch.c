@@ -34,6 +34,21 @@ count_blocks (const VsphereFile *file)
   return (file->size + VSPHERE_BLOCK_BYTES - 1) / VSPHERE_BLOCK_BYTES;
 }
 
+gboolean
+vsphere_fetch_is_missing_locked (VsphereFile *file, guint64 index)
+{
+  VsphereBlocks *blocks = file->transfer->blocks;
+  VsphereBlock *block = vsphere_blocks_find (blocks, file, index);
+
+  if (block == NULL)
+    return TRUE;
+  if (block->fetch != NULL
+      || (block->from == 0 && block->to == VSPHERE_BLOCK_BYTES))
+    return FALSE;
+  vsphere_blocks_drop (blocks, block);
+  return TRUE;
+}
+
 VsphereFetch *
 vsphere_fetch_begin_locked (VsphereFile *file, guint64 first, guint most)
 {
@@ -43,7 +58,7 @@ vsphere_fetch_begin_locked (VsphereFile *file, guint64 first, guint most)
 
   fetch->blocks = g_new (VsphereBlock *, end - first);
   while (first + fetch->n < end
-         && vsphere_blocks_find (blocks, file, first + fetch->n) == NULL) {
+         && vsphere_fetch_is_missing_locked (file, first + fetch->n)) {
     VsphereBlock *block = vsphere_blocks_add (blocks, file, first + fetch->n);
 
     if (block == NULL)
@@ -52,10 +67,28 @@ vsphere_fetch_begin_locked (VsphereFile *file, guint64 first, guint most)
     block->fetch = fetch;
     fetch->blocks[fetch->n++] = block;
   }
+  fetch->len = MIN (fetch->n * VSPHERE_BLOCK_BYTES,
+                    file->size - first * VSPHERE_BLOCK_BYTES);
   if (fetch->n > 0)
     return fetch;
   vsphere_fetch_unref_locked (fetch);
   return NULL;
+}
+
+void
+vsphere_fetch_narrow_locked (VsphereFetch *self, guint64 offset, gsize len)
+{
+  VsphereBlock *block = self->blocks[0];
+  gsize at = (gsize)(offset - self->first * VSPHERE_BLOCK_BYTES);
+
+  g_assert (self->n == 1 && at + len <= self->len);
+  self->skip = at / VSPHERE_PAGE_BYTES * VSPHERE_PAGE_BYTES;
+  self->len = MIN ((at + len + VSPHERE_PAGE_BYTES - 1) / VSPHERE_PAGE_BYTES
+                     * VSPHERE_PAGE_BYTES,
+                   self->len)
+              - self->skip;
+  block->from = (guint)self->skip;
+  block->to = (guint)(self->skip + self->len);
 }
 
 /* Telling nobody is a system call, too. */
@@ -67,12 +100,11 @@ wake_waiters_locked (VsphereFetch *self)
     g_cond_broadcast (&self->changed);
 }
 
-static gsize
-get_bytes (const VsphereFetch *self)
+/* In the file. */
+static guint64
+get_offset (const VsphereFetch *self)
 {
-  guint64 offset = self->first * VSPHERE_BLOCK_BYTES;
-
-  return MIN (self->n * VSPHERE_BLOCK_BYTES, self->file->size - offset);
+  return self->first * VSPHERE_BLOCK_BYTES + self->skip;
 }
 
 guint
@@ -88,22 +120,23 @@ take (const char *data, gsize len, gpointer user)
 {
   VsphereFetch *self = user;
   VsphereTransfer *transfer = self->file->transfer;
-  gsize total = get_bytes (self);
   gsize before = self->filled;
   guint done;
 
-  while (len > 0 && self->filled < total) {
-    gsize at = self->filled % VSPHERE_BLOCK_BYTES;
-    gsize n = MIN (len, VSPHERE_BLOCK_BYTES - at);
+  while (len > 0 && self->filled < self->len) {
+    gsize pos = self->skip + self->filled;
+    gsize at = pos % VSPHERE_BLOCK_BYTES;
+    gsize n
+      = MIN (MIN (len, self->len - self->filled), VSPHERE_BLOCK_BYTES - at);
 
-    memcpy (self->blocks[self->filled / VSPHERE_BLOCK_BYTES]->data + at, data,
-            n);
+    memcpy (self->blocks[pos / VSPHERE_BLOCK_BYTES]->data + at, data, n);
     data += n;
     len -= n;
     self->filled += n;
   }
-  done = self->filled == total ? self->n
-                               : (guint)(self->filled / VSPHERE_BLOCK_BYTES);
+  done = self->filled == self->len
+           ? self->n
+           : (guint)((self->skip + self->filled) / VSPHERE_BLOCK_BYTES);
   (void)g_atomic_pointer_add (&transfer->n_fetched, self->filled - before);
   g_atomic_int_set (&self->done, done);
   if (done < (guint)g_atomic_int_get (&self->wake_at))
@@ -159,8 +192,8 @@ vsphere_fetch_run (VsphereFetch *self, gboolean patient,
   SoapRangeFacts facts = { .status = 0 };
   gboolean ok;
 
-  range.offset = self->first * VSPHERE_BLOCK_BYTES;
-  range.len = get_bytes (self);
+  range.offset = get_offset (self);
+  range.len = self->len;
   range.user = self;
   ok = vsphere_folder_read (transfer->session, file->path, &range, patient,
                             &facts, cancellable, error);
@@ -182,8 +215,8 @@ vsphere_fetch_run_several (VsphereFetch *const *fetches, guint n,
   VsphereParts outcome;
 
   for (guint i = 0; i < n; i++)
-    parts[i] = (SoapPart){ .offset = fetches[i]->first * VSPHERE_BLOCK_BYTES,
-                           .len = get_bytes (fetches[i]),
+    parts[i] = (SoapPart){ .offset = get_offset (fetches[i]),
+                           .len = fetches[i]->len,
                            .user = fetches[i] };
   outcome = vsphere_folder_read_parts (transfer->session, &range, parts, n,
                                        &facts, cancellable);

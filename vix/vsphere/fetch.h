@@ -18,6 +18,8 @@ typedef struct {
   guint n;
   guint refs; /* the one who fetches, and those who wait */
   VsphereBlock **blocks;
+  gsize skip;   /* bytes of the first block that it is not for */
+  gsize len;    /* bytes, from there on */
   gsize filled; /* bytes; only the one who fetches */
 
   /* Both atomic, and set with the lock but for the first, by the one who
@@ -36,6 +38,15 @@ typedef struct {
  * NULL if there is no memory. The block @first must be missing. */
 VsphereFetch *vsphere_fetch_begin_locked (VsphereFile *file, guint64 first,
                                           guint most);
+/* Whether block @index is to be fetched, as it is not there and not on its way.
+ * One of which a part is known is, and makes room: all of it is wanted now. */
+gboolean vsphere_fetch_is_missing_locked (VsphereFile *file, guint64 index);
+
+/* Of its one block only the pages with the @len bytes at @offset of the file,
+ * which are in that block. Before it is run or queued. */
+void vsphere_fetch_narrow_locked (VsphereFetch *self, guint64 offset,
+                                  gsize len);
+
 void vsphere_fetch_unref_locked (VsphereFetch *self);
 
 /* How many of its blocks are full, from the first on. */

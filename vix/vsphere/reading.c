@@ -22,6 +22,7 @@ typedef struct {
   guint8 *buf;
   gsize len;
   gboolean streaming; /* nobody will want it again */
+  gboolean scattered; /* nobody is likely to want what is beside it */
   gboolean alone;     /* it was asked for together with others already */
   GCancellable *cancellable;
 } Want;
@@ -38,7 +39,18 @@ copy_block (Want *want, const VsphereBlock *block)
   want->len -= n;
 }
 
-/* Whether @block is full; with the lock. */
+/* Whether @block has what is wanted of it, or will have. */
+static gboolean
+covers (const VsphereBlock *block, const Want *want)
+{
+  guint64 start = block->index * VSPHERE_BLOCK_BYTES;
+  guint64 end = MIN (want->offset + want->len, start + VSPHERE_BLOCK_BYTES);
+
+  return MAX (want->offset, start) >= start + block->from
+         && end <= start + block->to;
+}
+
+/* Whether it came; with the lock. */
 static gboolean
 is_full (const VsphereBlock *block)
 {
@@ -61,7 +73,7 @@ copy_present_locked (VsphereTransfer *self, Want *want)
     VsphereBlock *block
       = vsphere_blocks_find (self->blocks, want->file, first + n);
 
-    if (block == NULL || !is_full (block))
+    if (block == NULL || !covers (block, want) || !is_full (block))
       break;
     vsphere_blocks_pin (self->blocks, block);
     blocks[n++] = block;
@@ -81,13 +93,18 @@ copy_present_locked (VsphereTransfer *self, Want *want)
   return TRUE;
 }
 
-/* Somebody else fetches the block where @want begins. */
+/* Somebody else fetches @block, where @want begins: perhaps another part of
+ * it. */
 static void
-await_fetch_locked (VsphereTransfer *self, Want *want, VsphereFetch *fetch)
+await_fetch_locked (VsphereTransfer *self, Want *want,
+                    const VsphereBlock *block)
 {
+  VsphereFetch *fetch = block->fetch;
   VsphereWaker waker;
   guint64 last = (want->offset + want->len - 1) / VSPHERE_BLOCK_BYTES;
-  guint wanted = (guint)MIN (last - fetch->first + 1, fetch->n);
+  guint wanted = covers (block, want)
+                   ? (guint)MIN (last - fetch->first + 1, fetch->n)
+                   : G_MAXUINT;
 
   fetch->refs++;
   vsphere_waker_begin_locked (&waker, &self->lock, &fetch->changed,
@@ -151,6 +168,9 @@ fetch_wanted_locked (VsphereTransfer *self, Want *want, GError **error)
   }
   if (want->alone || !vsphere_together_may_locked (fetch))
     return run_wanted_locked (self, want, fetch, error);
+  if (want->scattered && first == last
+      && vsphere_together_is_busy_locked (self))
+    vsphere_fetch_narrow_locked (fetch, want->offset, want->len);
   want->alone = vsphere_together_get_locked (fetch, want->cancellable);
   if (want->alone)
     return TRUE;
@@ -200,6 +220,7 @@ read_file (VsphereFile *self, guint64 offset, void *buf, gsize len,
   }
   vix_lock (&transfer->lock);
   want.streaming = ordered && vsphere_ahead_note_locked (self, offset, len);
+  want.scattered = ordered && !want.streaming;
   while (ok && want.len > 0 && (ok = check_locked (&want, error))) {
     VsphereBlock *block;
 
@@ -207,8 +228,8 @@ read_file (VsphereFile *self, guint64 offset, void *buf, gsize len,
       continue;
     block = vsphere_blocks_find (transfer->blocks, self,
                                  want.offset / VSPHERE_BLOCK_BYTES);
-    if (block != NULL)
-      await_fetch_locked (transfer, &want, block->fetch);
+    if (block != NULL && block->fetch != NULL)
+      await_fetch_locked (transfer, &want, block);
     else
       ok = fetch_wanted_locked (transfer, &want, error);
   }

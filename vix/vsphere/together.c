@@ -29,13 +29,24 @@ vsphere_together_may_locked (const VsphereFetch *fetch)
          && file->transfer->refusals < MAX_REFUSALS;
 }
 
+static gboolean
+is_near (const VsphereTransfer *self)
+{
+  return self->wait_us > 0 && self->wait_us < NEAR_US;
+}
+
+gboolean
+vsphere_together_is_busy_locked (const VsphereTransfer *self)
+{
+  return is_near (self) && self->n_small > 0;
+}
+
 static guint
 get_limit (VsphereTransfer *self)
 {
   guint n = vsphere_transfer_get_connections (self);
 
-  return self->wait_us > 0 && self->wait_us < NEAR_US ? MIN (n, NEAR_REQUESTS)
-                                                      : n;
+  return is_near (self) ? MIN (n, NEAR_REQUESTS) : n;
 }
 
 /* ---- one request ---- */

@@ -20,6 +20,10 @@ G_BEGIN_DECLS
 /* Whether @fetch is one of those, and the host one that takes them. */
 gboolean vsphere_together_may_locked (const VsphereFetch *fetch);
 
+/* Whether bytes are what small reads cost there now: the host is near, and
+ * others wait for it as well. */
+gboolean vsphere_together_is_busy_locked (const VsphereTransfer *self);
+
 /**
  * vsphere_together_get_locked:
  * @fetch: (transfer full): if %TRUE is returned

@@ -36,6 +36,8 @@ typedef enum {
   HANGS_UP,
   GIVES_ANOTHER,
   WAITS,
+  BREAKS_OFF, /* the first one for a single part */
+  CHANGES,    /* now */
 } Manner;
 
 typedef struct {
@@ -123,10 +125,11 @@ append_span (Rig *self, GString *text, const Span *span, const char *head)
 static GString *
 answer_single (Rig *self, const Span *span)
 {
-  GString *text = g_string_new ("HTTP/1.1 206 Partial Content\r\n" TIME);
+  GString *text = g_string_new ("HTTP/1.1 206 Partial Content\r\n");
   g_autofree char *length = g_strdup_printf (
     "Content-Length: %" G_GUINT64_FORMAT "\r\n", span->last - span->first + 1);
 
+  g_string_append (text, self->manner == CHANGES ? OTHER_TIME : TIME);
   append_span (self, text, span, length);
   return text;
 }
@@ -214,6 +217,11 @@ play (guint n, const char *request, TinyAnswer *answer, gpointer data)
     while (self->holds)
       g_cond_wait (&self->changed, &self->lock);
     text = answer_single (self, &spans[0]);
+    if (self->manner == BREAKS_OFF) {
+      self->manner = GIVES_ALL;
+      answer->close = TRUE;
+      g_string_truncate (text, text->len - 100);
+    }
   }
   g_ptr_array_add (self->answers, text);
   answer->bytes = text->str;
@@ -284,6 +292,7 @@ typedef struct {
   Rig *rig;
   guint64 offset;
   gsize len;
+  gboolean ordered; /* not of tables */
   GCancellable *cancellable;
   GThread *thread;
   GError *error;
@@ -294,13 +303,16 @@ run_reader (gpointer data)
 {
   Reader *self = data;
   g_autofree guint8 *buf = g_malloc (self->len);
+  /* Nobody fetches ahead of tables. */
+  gboolean (*read) (VsphereFile *, guint64, void *, gsize, GError **)
+    = self->ordered ? vsphere_file_read : vsphere_file_read_table;
 
-  g_cancellable_push_current (self->cancellable);
-  /* Nobody fetches ahead of those. */
-  if (vsphere_file_read_table (self->rig->file, self->offset, buf, self->len,
-                               &self->error))
+  if (self->cancellable != NULL)
+    g_cancellable_push_current (self->cancellable);
+  if (read (self->rig->file, self->offset, buf, self->len, &self->error))
     g_assert_cmpmem (buf, self->len, self->rig->data + self->offset, self->len);
-  g_cancellable_pop_current (self->cancellable);
+  if (self->cancellable != NULL)
+    g_cancellable_pop_current (self->cancellable);
   return NULL;
 }
 
@@ -523,6 +535,167 @@ test_nobody_waits_for_what_hangs (void)
     g_assert_no_error (readers[i].error);
 }
 
+/* ---- pages of blocks ---- */
+
+/* As if another small request were under way, to a host so near. */
+static void
+pretend (Rig *self, gint64 wait_us, guint n_small)
+{
+  vix_lock (&self->transfer->lock);
+  self->transfer->wait_us = wait_us;
+  self->transfer->n_small = n_small;
+  vix_unlock (&self->transfer->lock);
+}
+
+static gsize
+get_fetched (Rig *self)
+{
+  return (gsize)g_atomic_pointer_get (&self->transfer->n_fetched);
+}
+
+typedef struct {
+  guint64 offset;
+  gsize len;
+  gsize fetched; /* for that */
+  gboolean far, lone, of_table;
+} Step;
+
+static void
+take_steps (Rig *rig, const Step *steps, gsize n)
+{
+  for (gsize i = 0; i < n; i++) {
+    const Step *step = &steps[i];
+    Reader reader = { .rig = rig,
+                      .offset = step->offset,
+                      .len = step->len,
+                      .ordered = !step->of_table };
+    gsize before = get_fetched (rig);
+
+    pretend (rig, step->far ? NEVER_US : 1, step->lone ? 0 : 1);
+    run_reader (&reader);
+    pretend (rig, 1, 0);
+    g_assert_no_error (reader.error);
+    g_assert_cmpuint (get_fetched (rig) - before, ==, step->fetched);
+  }
+}
+
+/* Where others ask, too, a near host is asked for pages; who comes back to a
+ * block gets all of it, and so does everybody else. */
+static void
+test_scattered_reads_take_pages (void)
+{
+  static const guint64 block = VSPHERE_BLOCK_BYTES;
+  static const Step steps[] = {
+    { FILE_BYTES - 3, 3, 5 },
+    { 1 * block + 4096 + 7, 100, 4096 },
+    { 1 * block + 4096, 4096, 0 },
+    { 1 * block + 8191, 2, VSPHERE_BLOCK_BYTES },
+    { 1 * block, VSPHERE_BLOCK_BYTES, 0 },
+    { 20 * block + 8000, 200, 8192 },
+    /* What is known of one between others hides nothing of it. */
+    { 19 * block, 3 * VSPHERE_BLOCK_BYTES, 3 * VSPHERE_BLOCK_BYTES,
+      .of_table = TRUE },
+    { 40 * block - 10, 20, 2 * VSPHERE_BLOCK_BYTES },
+    { 10 * block, 100, VSPHERE_BLOCK_BYTES, .of_table = TRUE },
+    { 28 * block, 100, VSPHERE_BLOCK_BYTES, .far = TRUE },
+    { 50 * block, 100, VSPHERE_BLOCK_BYTES, .lone = TRUE },
+  };
+  g_autoptr (Rig) rig = rig_new (GIVES_ALL);
+
+  take_steps (rig, steps, G_N_ELEMENTS (steps));
+}
+
+/* Answers that have a page in pieces, and a file that is another by the time
+ * that the rest of the block is wanted. */
+static void
+test_page_breaks_off_and_file_changes (void)
+{
+  static const Step steps[] = {
+    { 5 * VSPHERE_BLOCK_BYTES + 12288, 4096, 4096 },
+  };
+  g_autoptr (Rig) rig = rig_new (BREAKS_OFF);
+  Reader reader = { .rig = rig, .len = 1 };
+
+  take_steps (rig, steps, G_N_ELEMENTS (steps));
+  g_assert_cmpint (rig->manner, ==, GIVES_ALL);
+  rig->manner = CHANGES;
+  for (guint i = 0; i < 2; i++) {
+    reader.offset = steps[0].offset - 1 + i;
+    run_reader (&reader);
+    g_assert_error (reader.error, VIX_ERROR, VIX_E_FILE_ERROR);
+    g_clear_error (&reader.error);
+  }
+}
+
+/* Who wants the same page as one under way shares it; another one of that block
+ * waits for it, and gets all of the block. */
+static void
+test_page_is_on_its_way (void)
+{
+  g_autoptr (Rig) rig = rig_new (GIVES_ALL);
+  Reader readers[3];
+  guint refs = 0;
+
+  for (guint i = 0; i < 3; i++)
+    readers[i] = (Reader){ .rig = rig,
+                           .offset = 7 * VSPHERE_BLOCK_BYTES + i / 2 * 9000,
+                           .len = 100,
+                           .ordered = i == 0 };
+  pretend (rig, 1, 1);
+  hold (rig, TRUE);
+  start (readers, 0, 1);
+  await_number (rig, &rig->n_held, 1);
+  start (readers, 1, 2);
+  while (refs < 3) {
+    const VsphereBlock *found;
+
+    vix_lock (&rig->transfer->lock);
+    found = vsphere_blocks_find (rig->transfer->blocks, rig->file, 7);
+    refs = ((const VsphereFetch *)found->fetch)->refs;
+    vix_unlock (&rig->transfer->lock);
+    g_usleep (1000);
+  }
+  hold (rig, FALSE);
+  for (guint i = 0; i < 3; i++) {
+    g_thread_join (readers[i].thread);
+    g_assert_no_error (readers[i].error);
+  }
+  g_assert_cmpuint (get_fetched (rig), ==, 4096 + VSPHERE_BLOCK_BYTES);
+  pretend (rig, 1, 0);
+}
+
+/* Several in one request: whatever comes of it, what is known is right. */
+static void
+test_pages_together (void)
+{
+  static const Manner manners[]
+    = { GIVES_ALL, TURNS_AROUND, LEAVES_OUT, MERGES, GIVES_FIRST, HANGS_UP };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (manners); i++) {
+    g_autoptr (Rig) rig = rig_new (manners[i]);
+    Reader reader = { .rig = rig, .len = 4096 };
+    VsphereFetch *fetches[3];
+
+    vix_lock (&rig->transfer->lock);
+    for (guint k = 0; k < 3; k++) {
+      fetches[k] = vsphere_fetch_begin_locked (rig->file, 3 + k, 1);
+      vsphere_fetch_narrow_locked (
+        fetches[k], (3 + k) * VSPHERE_BLOCK_BYTES + (2 - k) * 6144, 4096);
+    }
+    vix_unlock (&rig->transfer->lock);
+    vsphere_fetch_run_several (fetches, 3, NULL);
+    vix_lock (&rig->transfer->lock);
+    for (guint k = 0; k < 3; k++)
+      vsphere_fetch_finish_locked (fetches[k]);
+    vix_unlock (&rig->transfer->lock);
+    for (guint page = 0; page < 12; page++) {
+      reader.offset = 3 * VSPHERE_BLOCK_BYTES + page * reader.len;
+      run_reader (&reader);
+      g_assert_no_error (reader.error);
+    }
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -541,5 +714,11 @@ main (int argc, char **argv)
                    test_the_one_that_asks_is_cancelled);
   g_test_add_func ("/together/nobody-waits-for-what-hangs",
                    test_nobody_waits_for_what_hangs);
+  g_test_add_func ("/together/scattered-reads-take-pages",
+                   test_scattered_reads_take_pages);
+  g_test_add_func ("/together/page-breaks-off-and-file-changes",
+                   test_page_breaks_off_and_file_changes);
+  g_test_add_func ("/together/page-is-on-its-way", test_page_is_on_its_way);
+  g_test_add_func ("/together/pages-together", test_pages_together);
   return g_test_run ();
 }
