@@ -157,7 +157,10 @@ TSAN_REAL (void, thread_pool_free,
 {
   TsanPool *ours = tsan_pool_of (pool);
 
+  /* It wakes workers by what they free, as above. */
+  AnnotateIgnoreWritesBegin (__FILE__, __LINE__);
   real_thread_pool_free (pool, immediate, wait);
+  AnnotateIgnoreWritesEnd (__FILE__, __LINE__);
   if (wait) {
     __tsan_acquire (ours);
     g_free (ours);
