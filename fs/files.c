@@ -12,8 +12,9 @@
 #include "trouble.h"
 
 struct FsFiles {
-  FsMount *mount; /* const */
-  FsKept *kept;   /* (FsListing) */
+  FsMount *mount;  /* const */
+  FsKept *kept;    /* (FsListing) */
+  FsKept *lengths; /* (gint64) of files that are not as long as listed */
 };
 
 /* ---- listings ---- */
@@ -281,6 +282,8 @@ fs_files_new (FsMount *mount)
 
   self->mount = mount;
   self->kept = fs_kept_new (FS_FILES_KEPT, listing_ref, listing_drop);
+  self->lengths = fs_kept_new (FS_FILES_LENGTHS_KEPT, g_atomic_rc_box_acquire,
+                               g_atomic_rc_box_release);
   return self;
 }
 
@@ -290,6 +293,7 @@ fs_files_free (FsFiles *self)
   if (self == NULL)
     return;
   fs_kept_free (self->kept);
+  fs_kept_free (self->lengths);
   g_free (self);
 }
 
@@ -306,4 +310,43 @@ fs_files_get (FsFiles *self, const FsNode *node)
   if (is_lasting (listing->error))
     fs_kept_put (self->kept, key, listing, 1);
   return listing;
+}
+
+/* ---- how long they are ---- */
+
+/* Once it is listed with another size, it is another file, or was written to.
+ */
+static char *
+length_key (const FsNode *node, const FsFile *file)
+{
+  return g_strdup_printf ("%" G_GINT64_MODIFIER "x %u %u %" G_GINT64_FORMAT,
+                          node->identity, file->slot, file->generation,
+                          file->bytes);
+}
+
+gint64
+fs_files_get_length (FsFiles *self, const FsNode *node, const FsFile *file)
+{
+  g_autofree char *key = length_key (node, file);
+  gint64 *known = fs_kept_get (self->lengths, key);
+  gint64 length = known != NULL ? *known : file->bytes;
+
+  if (known != NULL)
+    g_atomic_rc_box_release (known);
+  return length;
+}
+
+gboolean
+fs_files_note_length (FsFiles *self, const FsNode *node, const FsFile *file,
+                      gint64 length)
+{
+  g_autofree char *key = length_key (node, file);
+  gint64 *box;
+
+  if (fs_files_get_length (self, node, file) == length)
+    return FALSE;
+  box = g_atomic_rc_box_dup (sizeof length, &length);
+  fs_kept_put (self->lengths, key, box, 1);
+  g_atomic_rc_box_release (box);
+  return TRUE;
 }

@@ -5,7 +5,8 @@
  *
  * A listing is made by asking the library, which may read a local disk; of a
  * host on the network it knows it by heart. A walk over thousands of VMs keeps
- * only the last %FS_FILES_KEPT. Any thread.
+ * only the last %FS_FILES_KEPT. How long a file of such a host is shows when it
+ * is opened: what is listed is what it takes on the datastore. Any thread.
  */
 #pragma once
 
@@ -16,6 +17,8 @@
 G_BEGIN_DECLS
 
 #define FS_FILES_KEPT 128
+/* Lengths, a hundred bytes each. */
+#define FS_FILES_LENGTHS_KEPT 8192
 
 typedef struct {
   char *name;
@@ -59,6 +62,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (FsListing, fs_listing_unref)
 
 /* (nullable): borrowed */
 const FsFile *fs_listing_find_slot (const FsListing *self, guint32 slot);
+
+/* How long @file of @node's VM is, as far as known. */
+gint64 fs_files_get_length (FsFiles *self, const FsNode *node,
+                            const FsFile *file);
+/* %FALSE if that was known. */
+gboolean fs_files_note_length (FsFiles *self, const FsNode *node,
+                               const FsFile *file, gint64 length);
 
 /* Calls @func for each file that @snapshot owns (0: each file of the VM) with
  * a slot of @after and up, in slot order, until it returns %FALSE. */

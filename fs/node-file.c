@@ -103,10 +103,27 @@ fs_file_measure (FsMount *mount, const FsNode *node, struct stat *attr)
   if (file == NULL)
     return listing->error != 0 ? listing->error : ESTALE;
   attr->st_nlink = 1 + file->owners;
-  attr->st_size = file->bytes;
+  attr->st_size = fs_files_get_length (mount->files, node, file);
   attr->st_blocks = (file->allocated + 511) / 512;
   attr->st_mtim = fs_attr_time (file->modified);
   return 0;
+}
+
+/* Whoever has it open is to find it as long as it is. */
+static void
+learn_length (FsMount *mount, const FsNode *node, const VixExtReader *reader)
+{
+  g_autoptr (FsListing) listing = fs_files_get (mount->files, node);
+  const FsFile *file = fs_listing_find_slot (listing, node->id.index);
+  FsStale *stale;
+
+  if (file == NULL
+      || !fs_files_note_length (mount->files, node, file,
+                                VixExt_GetFileSize (reader)))
+    return;
+  stale = fs_stale_new ();
+  fs_stale_add_node (stale, fs_node_pack (node->id));
+  fs_notify_send (mount->notify, stale);
 }
 
 int
@@ -123,5 +140,7 @@ fs_file_open (FsMount *mount, const FsNode *node, FsOpen *open)
                            node->vm->id, 0, name, &open->reader, &message);
   fs_troubles_tell (mount->troubles, node, name, error, message);
   Vix_FreeBuffer (message);
+  if (VIX_SUCCEEDED (error))
+    learn_length (mount, node, open->reader);
   return fs_errno_from_vix (error);
 }

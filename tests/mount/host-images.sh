@@ -192,6 +192,27 @@ object_stores_are_told () { # TYPE NAME
   return $status
 }
 
+# What a host lists is what files take on the datastore: of a thin disk less
+# than it is long, of a small file on VMFS nothing.
+thin_files_are_whole () {
+  local files=$mnt/$vm/files flat=$vm-flat.vmdk other=${vm}_1-flat.vmdk
+  put "$flat" --data-urlencode takes=65536 \
+    && put "$other" --data-urlencode takes=4096 \
+    && put "$vm.vmdk" --data-urlencode takes=0 && remount || return 1
+  same "$size 128" "$(stat -c '%s %b' "$(image 0)")" \
+    && cmp "$store/raw0" "$(image 0)" \
+    && same '65536 128' "$(stat -c '%s %b' "$files/$flat")" \
+    && cmp "$store/raw0" "$files/$flat" \
+    && same "$size 128" "$(stat -c '%s %b' "$files/$flat")" \
+    && cp --sparse=always "$files/$other" "$scratch/thin" \
+    && cmp "$store/raw0" "$scratch/thin" \
+    && same '0 0' "$(stat -c '%s %b' "$files/$vm.vmdk")" \
+    && same "$(<"$store/$vm.vmdk")" "$(cat "$files/$vm.vmdk")" \
+    && cmp "$store/$vm.vmdk" "$files/$vm.vmdk"
+  local status=$?
+  put "$flat" && put "$other" && put "$vm.vmdk" && return $status
+}
+
 # Where it can be read again, nothing is left of it.
 all_is_well_again () {
   remount && images_are_right && [[ ! -s $scratch/mnt.err ]]
@@ -216,6 +237,7 @@ check heads-may-be-all-that-is-told heads_may_be_all_that_is_told
 check configurations-may-be-withheld configurations_may_be_withheld
 check vsan-is-told object_stores_are_told vsan vSAN
 check vvol-is-told object_stores_are_told VVOL vVol
+check thin-files-are-whole thin_files_are_whole
 check all-is-well-again all_is_well_again
 check linked-clones-are-read linked_clones_are_read
 check it-unmounts stop_vixfs

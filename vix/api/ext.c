@@ -623,6 +623,13 @@ VixExt_ListImages (VixHandle host, const char *vmId, int64 snapshot,
   return report (error, message);
 }
 
+int64
+VixExt_GetFileSize (const VixExtReader *reader)
+{
+  return reader != NULL ? (int64)MIN (reader->file->size, (guint64)G_MAXINT64)
+                        : 0;
+}
+
 VixError
 VixExt_ReadFile (VixExtReader *reader, int64 offset, void *buffer,
                  size_t length, size_t *done, char **message)

@@ -70,6 +70,7 @@ typedef enum {
  * disconnected it is only freed, and must not need the host for that. */
 typedef struct VixFileReader VixFileReader;
 struct VixFileReader {
+  guint64 size; /* bytes, when it was opened */
   /* Fills @ret_done < @len only at the end of the file. Any thread. */
   gboolean (*read) (VixFileReader *self, guint64 offset, void *buf, gsize len,
                     gsize *ret_done, GError **error);

@@ -93,6 +93,7 @@ vix_image_reader_new (VmdkChain *chain)
 {
   ImageReader *self = g_new0 (ImageReader, 1);
 
+  self->base.size = vmdk_chain_get_capacity (chain);
   self->base.read = image_read;
   self->base.map = whole_map;
   self->base.free = image_free;

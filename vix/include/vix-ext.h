@@ -291,7 +291,7 @@ void VixExt_FreeInterrupt (VixExtInterrupt *interrupt);
 
 typedef struct VixExtFile {
   const char *name; /* one component, as the host spells it */
-  int64 bytes;      /* size */
+  int64 bytes;      /* size; of hosts of the network see VixExt_GetFileSize */
   int64 allocated;  /* bytes really occupied */
   int64 modified;   /* microseconds since 1970 UTC */
 } VixExtFile;
@@ -318,6 +318,11 @@ typedef struct VixExtReader VixExtReader;
 VixError VixExt_OpenFile (VixHandle host, const char *vmId, int64 snapshot,
                           const char *name, VixExtReader **reader,
                           char **message);
+
+/* How many bytes it was when it was opened. Of a file that can differ from what
+ * VixExt_ListFiles says: hosts of the network list what files take on the
+ * datastore, which is less for thin disks, and 0 for small files on VMFS. */
+int64 VixExt_GetFileSize (const VixExtReader *reader);
 
 /* Reads up to @length bytes at @offset; *done < length only at the end. Any
  * number of threads at once. *message: (may be NULL) in words, to be freed

@@ -159,6 +159,7 @@ vsphere_open_file (VsphereHost *host, const char *id, gint64 snapshot,
   if (source == NULL)
     return NULL;
   reader = g_new0 (FileReader, 1);
+  reader->base.size = source->size;
   reader->base.read = file_read;
   reader->base.free = file_free;
   reader->source = source;

@@ -417,8 +417,11 @@ image_free (VixFileReader *base)
 }
 
 static gboolean
-do_nothing (VixFileReader *file, gpointer data, GError **error)
+get_size (VixFileReader *file, gpointer data, GError **error)
 {
+  guint64 *size = data;
+
+  *size = file->size;
   return TRUE;
 }
 
@@ -432,7 +435,11 @@ reader_new (VsphereHost *host, const char *id, gint64 snapshot,
   if (!vsphere_watch_check_here (host->watch, error))
     return NULL;
   self = g_new0 (ImageReader, 1);
-  self->base = (VixFileReader){ image_read, image_map, image_free };
+  self->base = (VixFileReader){
+    .read = image_read,
+    .map = image_map,
+    .free = image_free,
+  };
   self->host = host;
   self->id = g_strdup (id);
   self->node = g_strdup (node);
@@ -440,7 +447,7 @@ reader_new (VsphereHost *host, const char *id, gint64 snapshot,
   self->older = older;
   vix_lock_init (&self->lock, VIX_LOCK_POOL);
   g_cond_init (&self->reopened);
-  if (attempt (self, do_nothing, NULL, error))
+  if (attempt (self, get_size, &self->base.size, error))
     return &self->base;
   image_free (&self->base);
   return NULL;

@@ -298,7 +298,7 @@ config_from_sidecar (Look *look, const WsSnapshot *snapshot, GError **error)
 }
 
 static int
-open_path (const char *path, GError **error)
+open_path (const char *path, guint64 *ret_size, GError **error)
 {
   struct stat st;
   int fd
@@ -308,8 +308,11 @@ open_path (const char *path, GError **error)
     vix_set_error_errno (error, errno, "%s", path);
     return -1;
   }
-  if (fd >= 0 && fstat (fd, &st) == 0 && S_ISREG (st.st_mode))
+  if (fd >= 0 && fstat (fd, &st) == 0 && S_ISREG (st.st_mode)) {
+    if (ret_size != NULL)
+      *ret_size = (guint64)st.st_size;
     return fd;
+  }
   g_set_error (error, VIX_ERROR, VIX_E_FILE_ACCESS_ERROR,
                "%s: is no regular file", path);
   if (fd >= 0)
@@ -334,7 +337,7 @@ config_from_vmsn (Look *look, const WsSnapshot *snapshot, GError **error)
   }
   path = ws_resolver_locate (look->vm.resolver, NULL, snapshot->state_file,
                              VMDK_ROLE_DISK, error);
-  fd = path == NULL ? -1 : open_path (path, error);
+  fd = path == NULL ? -1 : open_path (path, NULL, error);
   if (fd < 0)
     return NULL;
   ok = ws_vmsn_read (fd, path, &state, error);
@@ -481,6 +484,7 @@ ws_open_file (gpointer host, const char *id, gint64 snapshot, const char *name,
   const WsSnapshot *record;
   const char *path;
   FileReader *reader;
+  guint64 size = 0;
   int fd;
 
   VIX_MAY_BLOCK ();
@@ -500,10 +504,11 @@ ws_open_file (gpointer host, const char *id, gint64 snapshot, const char *name,
                  path);
     return NULL;
   }
-  fd = open_path (path, error);
+  fd = open_path (path, &size, error);
   if (fd < 0)
     return NULL;
   reader = g_new0 (FileReader, 1);
+  reader->base.size = size;
   reader->base.read = reader_read;
   reader->base.free = reader_free;
   reader->fd = fd;

@@ -377,6 +377,13 @@ func (o *order) storeFile(key string) (interface{}, error) {
 		}
 		f.status = status
 	}
+	if text := o.q.Get("takes"); text != "" {
+		bytes, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return nil, err
+		}
+		f.takes = &bytes
+	}
 	if o.q.Get("staged") != "" {
 		o.w.staged[key] = f
 		return map[string]int{"size": len(f.data)}, nil

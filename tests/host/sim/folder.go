@@ -77,7 +77,8 @@ type stored struct {
 	data   []byte
 	local  string
 	when   time.Time
-	status int // other than 0 and 200: the answer, whatever is asked
+	status int    // other than 0 and 200: the answer, whatever is asked
+	takes  *int64 // on the datastore, which is what layoutEx tells; nil: its length
 }
 
 func (f *stored) open() (io.ReadSeeker, time.Time, int) {
@@ -95,6 +96,9 @@ func (f *stored) open() (io.ReadSeeker, time.Time, int) {
 }
 
 func (f *stored) size() int64 {
+	if f.takes != nil {
+		return *f.takes
+	}
 	if f.local == "" {
 		return int64(len(f.data))
 	}

@@ -747,6 +747,7 @@ fake_open_file (gpointer data, const char *id, gint64 snapshot,
     return NULL;
   }
   reader = g_new0 (VixFileReader, 1);
+  reader->size = strlen (file_text);
   reader->read = reader_read;
   reader->free = reader_free;
   return reader;

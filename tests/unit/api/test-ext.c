@@ -281,6 +281,8 @@ test_files (void)
               VIX_E_FILE_NOT_FOUND);
   Vix_FreeBuffer (message);
   assert_vix (VixExt_OpenFile (host, id, 0, "x", &reader, NULL), VIX_OK);
+  g_assert_cmpint (VixExt_GetFileSize (reader), ==, 11);
+  g_assert_cmpint (VixExt_GetFileSize (NULL), ==, 0);
   assert_vix (VixExt_ReadFile (reader, 6, buf, sizeof buf, &done, NULL),
               VIX_OK);
   g_assert_cmpmem (buf, done, "world", 5);
